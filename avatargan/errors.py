@@ -1,0 +1,46 @@
+"""The errors a user can cause, each one line that names the thing and the remedy.
+
+Entry points turn an :class:`AvatarGanError` into that line and exit code 2 (or an HTTP 4xx);
+anything else is a bug and keeps its traceback.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class AvatarGanError(Exception):
+    """Base of every error that the user, not the program, has to mend."""
+
+
+class OptionError(AvatarGanError, ValueError):
+    """An option or argument is out of range, of the wrong type or contradicts another."""
+
+
+class AttributeChoiceError(OptionError):
+    """An attribute, or a choice of one, is not in the taxonomy of the weights."""
+
+
+class WeightsError(AvatarGanError):
+    """A weights file is missing, truncated, of the wrong kind or of another taxonomy."""
+
+
+class RecipeError(AvatarGanError):
+    """A recipe is missing from a picture, malformed, or made with other weights."""
+
+
+class PictureError(AvatarGanError):
+    """A picture cannot be read, is not an image, or is larger than the limit."""
+
+
+class OutputError(AvatarGanError):
+    """A result cannot be written: it exists already, the folder is read-only, the disk is full."""
+
+
+class MissingExtraError(AvatarGanError):
+    """An optional dependency is not installed."""
+
+
+def did_you_mean(word: str, choices: Iterable[str]) -> str:
+    """Return ``"; did you mean 'x'?"`` for the nearest spelling of ``word``, or an empty string."""
+    nearest = get_close_matches(word.lower(), list(choices), n=1)
+    return f"; did you mean '{nearest[0]}'?" if nearest else ""

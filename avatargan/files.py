@@ -1,0 +1,101 @@
+"""Writing files so that a killed process or a full disk never leaves half of one."""
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from avatargan.errors import OutputError
+
+
+def _read_umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+# Read once: setting the mask in order to read it is not safe while other threads write files.
+_UMASK = _read_umask()
+
+
+@contextmanager
+def atomic_writer(path: str | os.PathLike[str], *, overwrite: bool = True) -> Iterator[BinaryIO]:
+    """Open a temporary file beside ``path``; on success fsync it and put it in place in one step.
+
+    With ``overwrite=False`` an existing file is left as it is, even when it appears while the new
+    one is being written. Missing parent folders are made.
+
+    Raises:
+        OutputError: the file exists (``overwrite=False``), or the system refused to write it.
+    """
+    target = Path(path)
+    if not overwrite and target.exists():
+        raise _already_exists(target)
+    temporary = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(
+            prefix=f".{target.name[:100]}.", suffix=".tmp", dir=target.parent
+        )
+        temporary = Path(name)
+        with os.fdopen(descriptor, "wb") as file:
+            # mkstemp makes files private; a result should follow the user's umask instead.
+            os.chmod(temporary, 0o666 & ~_UMASK)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if overwrite:
+            os.replace(temporary, target)
+        else:
+            _rename_unless_exists(temporary, target)
+        _fsync_folder(target.parent)
+    except FileExistsError as error:
+        raise _already_exists(target) from error
+    except OSError as error:
+        raise OutputError(f"cannot write {target}: {_reason(error)}") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def write_atomically(
+    path: str | os.PathLike[str], content: bytes | str, *, overwrite: bool = True
+) -> None:
+    """Write ``content`` (text as UTF-8) to ``path`` through :func:`atomic_writer`."""
+    with atomic_writer(path, overwrite=overwrite) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+def _already_exists(target: Path) -> OutputError:
+    return OutputError(f"{target} exists already; choose another name or ask to overwrite it")
+
+
+def _reason(error: OSError) -> str:
+    if error.errno == errno.ENOSPC:
+        return "the disk is full"
+    return error.strerror or str(error)
+
+
+def _rename_unless_exists(temporary: Path, target: Path) -> None:
+    try:
+        os.link(temporary, target)  # unlike a rename, fails when the target exists
+    except FileExistsError:
+        raise
+    except OSError:  # file systems without hard links, such as those of memory cards
+        if target.exists():
+            raise _already_exists(target) from None
+        os.replace(temporary, target)
+
+
+def _fsync_folder(folder: Path) -> None:
+    """Make the rename itself durable (POSIX; elsewhere folders cannot be opened)."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
