@@ -43,12 +43,12 @@ def atomic_writer(path: str | os.PathLike[str], *, overwrite: bool = True) -> It
         temporary = Path(name)
         with os.fdopen(descriptor, "wb") as file:
             # mkstemp makes files private; a result should follow the user's umask instead.
-            os.chmod(temporary, 0o666 & ~_UMASK)
+            temporary.chmod(0o666 & ~_UMASK)
             yield file
             file.flush()
             os.fsync(file.fileno())
         if overwrite:
-            os.replace(temporary, target)
+            temporary.replace(target)
         else:
             _rename_unless_exists(temporary, target)
         _fsync_folder(target.parent)
@@ -81,13 +81,13 @@ def _reason(error: OSError) -> str:
 
 def _rename_unless_exists(temporary: Path, target: Path) -> None:
     try:
-        os.link(temporary, target)  # unlike a rename, fails when the target exists
+        target.hardlink_to(temporary)  # unlike a rename, fails when the target exists
     except FileExistsError:
         raise
     except OSError:  # file systems without hard links, such as those of memory cards
         if target.exists():
             raise _already_exists(target) from None
-        os.replace(temporary, target)
+        temporary.replace(target)
 
 
 def _fsync_folder(folder: Path) -> None:

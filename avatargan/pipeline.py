@@ -1,0 +1,323 @@
+"""The pipeline: seeds and attributes in, avatars with their recipes out."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from avatargan.attributes import Taxonomy
+from avatargan.errors import OptionError, RecipeError
+from avatargan.latents import FloatArray, Latents, check_seed, seeds_to_z, slerp
+from avatargan.networks import Generator, Upscaler, load_upscaler
+from avatargan.networks.loading import SHIPPED_GENERATOR, generator_from_weights
+from avatargan.recipe import Recipe, encode_png, recipe_from, save_png, vary
+from avatargan.rendering import Renderer, create_renderer
+from avatargan.rendering.base import sizes_for
+from avatargan.version import __version__
+from avatargan.weights import GENERATOR_ROLE, read_weights, shipped_weights
+
+#: Clean and varied: the trade that looked best for the shipped weights.
+DEFAULT_PSI = 0.7
+
+
+@dataclass(frozen=True)
+class Avatar:
+    """A picture and what it was drawn from."""
+
+    image: Image.Image
+    recipe: Recipe
+
+    def to_png(self) -> bytes:
+        """Return a PNG file with the recipe inside."""
+        return encode_png(self.image, self.recipe)
+
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write a PNG file with the recipe inside.
+
+        Raises:
+            OutputError: the file exists already (unless ``overwrite``), or cannot be written.
+        """
+        save_png(path, self.image, self.recipe, overwrite=overwrite)
+
+
+class AvatarPipeline:
+    """Draws avatars.
+
+    Attributes:
+        generator: the network; its ``mapping`` and ``synthesis`` are there for research.
+        renderer: what turns latents into pixels on this machine.
+        attributes: the taxonomy of the weights.
+        weights_sha256: identifies the weights in recipes.
+        sizes: the sides in pixels that can be drawn.
+    """
+
+    def __init__(
+        self, generator: Generator, upscaler: Upscaler, renderer: Renderer, weights_sha256: str
+    ) -> None:
+        self.generator = generator
+        self.upscaler = upscaler
+        self.renderer = renderer
+        self.weights_sha256 = weights_sha256
+        self.attributes: Taxonomy = generator.attributes
+        self.sizes = sizes_for(generator.resolution)
+
+    @classmethod
+    def load(
+        cls,
+        weights: str | os.PathLike[str] | None = None,
+        *,
+        upscaler: str | os.PathLike[str] | None = None,
+        device: str = "auto",
+        engine: str = "auto",
+    ) -> "AvatarPipeline":
+        """Load a generator (the shipped one by default) and an upscaler.
+
+        Args:
+            weights: a generator's ``.safetensors``.
+            upscaler: an upscaler's ``.safetensors``.
+            device: auto, cuda, mps or cpu.
+            engine: auto, ncnn or torch; see :func:`avatargan.rendering.create_renderer`.
+
+        Raises:
+            WeightsError: a file is missing, truncated, of the wrong kind, or inconsistent.
+            OptionError: there is no such device or engine.
+        """
+        path = Path(weights) if weights is not None else shipped_weights(SHIPPED_GENERATOR)
+        file = read_weights(path, GENERATOR_ROLE)
+        generator = generator_from_weights(file)
+        enlarger = load_upscaler(Path(upscaler) if upscaler is not None else None)
+        renderer = create_renderer(generator, enlarger, device, engine)
+        return cls(generator, enlarger, renderer, file.sha256)
+
+    @property
+    def default_size(self) -> int:
+        """The largest size."""
+        return self.sizes[-1]
+
+    def generate(
+        self,
+        seeds: int | Iterable[int],
+        *,
+        psi: float = DEFAULT_PSI,
+        size: int | None = None,
+        **attributes: str | Sequence[str],
+    ) -> list[Avatar]:
+        """Draw one avatar per seed.
+
+        Args:
+            seeds: integers from 0 to 2^63-1; each decides its picture alone.
+            psi: truncation: 0 the mean face, 0.7 typical, 1 as varied as the training pictures,
+                above it wild.
+            size: side in pixels, one of ``sizes``; the largest by default.
+            attributes: by name, one choice for all or one per seed; "any" is drawn from the seed.
+                What is left out takes its default (:meth:`Taxonomy.default`).
+
+        Raises:
+            OptionError: a value is out of range or of the wrong type, or there is no such
+                attribute or choice.
+        """
+        return list(self.draw(self.recipes(seeds, psi=psi, size=size, **attributes)))
+
+    def recipes(
+        self,
+        seeds: int | Iterable[int],
+        *,
+        psi: float = DEFAULT_PSI,
+        size: int | None = None,
+        **attributes: str | Sequence[str],
+    ) -> list[Recipe]:
+        """Return what :meth:`generate` would draw; arguments and errors as there."""
+        numbers = [seeds] if not isinstance(seeds, Iterable) else list(seeds)
+        size = self.default_size if size is None else size
+        self._check_size(size)
+        per_seed = [
+            _choice_for_each(name, given, len(numbers)) for name, given in attributes.items()
+        ]
+        return [
+            recipe_from(
+                check_seed(seed),
+                attributes=self.attributes.resolve(
+                    {name: row[i] for name, row in zip(attributes, per_seed, strict=True)}, seed
+                ),
+                psi=psi,
+                size=size,
+                weights_sha256=self.weights_sha256,
+                version=__version__,
+            )
+            for i, seed in enumerate(numbers)
+        ]
+
+    def draw(self, recipes: Iterable[Recipe]) -> Iterator[Avatar]:
+        """Draw recipes one after the other as they come, with flat memory.
+
+        Raises:
+            RecipeError: a recipe was made with other weights.
+            OptionError: a recipe asks for a size, attribute or choice that there is not.
+        """
+        pending = iter(recipes)
+        while chunk := list(islice(pending, self.renderer.chunk)):
+            yield from self._draw_chunk(chunk)
+
+    def vary(
+        self, recipe: Recipe, strength: float = 0.3, n: int = 6, *, start: int = 0
+    ) -> list[Avatar]:
+        """Draw n characters that look like this one; see :func:`avatargan.recipe.vary`."""
+        return list(self.draw(vary(recipe, strength, n, start=start)))
+
+    def recolour(self, recipe: Recipe, attribute: str) -> list[Avatar]:
+        """Draw the same character once with every choice of a palette attribute.
+
+        Raises:
+            OptionError: there is no such attribute, or it is not part of the palette.
+        """
+        choices = self.attributes.offered(attribute)
+        if attribute not in self.attributes.palette:
+            raise OptionError(
+                f"changing {attribute} would change the character; choose one of "
+                f"{', '.join(self.attributes.palette)}"
+            )
+        return list(
+            self.draw(
+                recipe.model_copy(update={"attributes": recipe.attributes | {attribute: choice}})
+                for choice in choices
+            )
+        )
+
+    def latents(self, recipes: Sequence[Recipe]) -> Latents:
+        """Return what the pictures of these recipes are drawn from; errors as for :meth:`draw`."""
+        rows = [self._latents_of(recipe) for recipe in recipes]
+        z = np.stack([row[0] for row in rows]) if rows else np.zeros((0, self.generator.z_dim))
+        w = np.stack([row[1] for row in rows]) if rows else np.zeros((0, self.generator.w_dim))
+        labels = [
+            [self.attributes.index(name, recipe.attributes[name]) for name in self.attributes]
+            for recipe in recipes
+        ]
+        return Latents(
+            z=z.astype(np.float32),
+            w=w.astype(np.float32),
+            labels=np.array(labels, dtype=np.int64).reshape(len(rows), len(self.attributes)),
+            seeds=np.array([recipe.seed for recipe in recipes], dtype=np.int64),
+            psi=np.array([recipe.psi for recipe in recipes], dtype=np.float32),
+            attributes=self.attributes,
+        )
+
+    def draw_latents(self, latents: Latents, size: int | None = None) -> Iterator[Image.Image]:
+        """Draw w, labels and psi of latents, which need not come from seeds.
+
+        Raises:
+            OptionError: the widths or the attributes are not those of these weights.
+        """
+        size = self.default_size if size is None else size
+        self._check_size(size)
+        own = {name: list(self.attributes[name]) for name in self.attributes}
+        if {name: list(choices) for name, choices in latents.attributes.items()} != own:
+            raise OptionError("these latents belong to weights with other attributes")
+        if latents.w.shape[1] != self.generator.w_dim:
+            raise OptionError(
+                f"these latents have w of {latents.w.shape[1]} numbers, "
+                f"the weights want {self.generator.w_dim}"
+            )
+        step = self.renderer.chunk
+        for start in range(0, len(latents), step):
+            rows = range(start, min(start + step, len(latents)))
+            conditions = [
+                self._condition(
+                    torch.from_numpy(latents.w[row : row + 1]),
+                    dict(zip(self.attributes, latents.labels[row].tolist(), strict=True)),
+                    float(latents.psi[row]),
+                )
+                for row in rows
+            ]
+            yield from self._render(conditions, size)
+
+    def _draw_chunk(self, recipes: list[Recipe]) -> Iterator[Avatar]:
+        conditions = []
+        for recipe in recipes:
+            _, w = self._latents_of(recipe)
+            labels = {
+                name: self.attributes.index(name, recipe.attributes[name])
+                for name in self.attributes
+            }
+            conditions.append(self._condition(torch.from_numpy(w)[None], labels, recipe.psi))
+        # Runs of one size, in the order that was asked for.
+        start = 0
+        while start < len(recipes):
+            size = recipes[start].size
+            end = start + 1
+            while end < len(recipes) and recipes[end].size == size:
+                end += 1
+            images = self._render(conditions[start:end], size)
+            for recipe, image in zip(recipes[start:end], images, strict=True):
+                yield Avatar(image, recipe)
+            start = end
+
+    def _render(self, conditions: list[tuple[Tensor, Tensor]], size: int) -> Iterator[Image.Image]:
+        w = torch.cat([w for w, _ in conditions])
+        palette = torch.cat([palette for _, palette in conditions])
+        for pixels in self.renderer.draw(w, palette, size):
+            yield Image.fromarray(pixels)
+
+    def _latents_of(self, recipe: Recipe) -> tuple[FloatArray, FloatArray]:
+        """Return z ``[z_dim]`` and w ``[w_dim]`` of a recipe of these weights."""
+        self._check_recipe(recipe)
+        z = seeds_to_z([recipe.seed], self.generator.z_dim)
+        for step in recipe.variation:
+            z = slerp(z, seeds_to_z([step.seed], self.generator.z_dim), step.strength)
+        # One row at a time: matrix products round differently in batches of different sizes.
+        with torch.inference_mode():
+            w = self.generator.mapping(torch.from_numpy(z), self._style(recipe.attributes))
+        return z[0], w[0].numpy()
+
+    @torch.inference_mode()
+    def _condition(self, w: Tensor, labels: Mapping[str, int], psi: float) -> tuple[Tensor, Tensor]:
+        """Return truncated w ``[1, w_dim]`` and the palette embedding ``[1, palette_dim]``."""
+        rows = {name: torch.tensor([index]) for name, index in labels.items()}
+        identity = self.attributes.identity
+        style = rows[identity] if identity is not None else None
+        palette = self.generator.embed_palette(
+            **{name: rows[name] for name in self.attributes.palette}
+        )
+        return self.generator.truncate(w, style, psi), palette
+
+    def _style(self, attributes: Mapping[str, str]) -> Tensor | None:
+        identity = self.attributes.identity
+        if identity is None:
+            return None
+        return torch.tensor([self.attributes.index(identity, attributes[identity])])
+
+    def _check_recipe(self, recipe: Recipe) -> None:
+        if recipe.weights_sha256 != self.weights_sha256:
+            raise RecipeError(
+                f"this recipe needs the weights with SHA-256 {recipe.weights_sha256[:12]}..., "
+                f"loaded are those with {self.weights_sha256[:12]}..."
+            )
+        if recipe.attributes.keys() != set(self.attributes):
+            raise RecipeError(
+                f"this recipe has the attributes {', '.join(recipe.attributes)}; "
+                f"the weights want {', '.join(self.attributes)}"
+            )
+        self._check_size(recipe.size)
+
+    def _check_size(self, size: object) -> None:
+        if size not in self.sizes or isinstance(size, bool):
+            raise OptionError(
+                f"there is no size {size!r} (sizes: {', '.join(map(str, self.sizes))})"
+            )
+
+
+def _choice_for_each(name: str, given: str | Sequence[str], count: int) -> list[str]:
+    """Return one choice per seed from one for all or a list."""
+    if isinstance(given, str):
+        return [given] * count
+    choices = list(given)
+    if len(choices) != count:
+        raise OptionError(
+            f"{name} has {len(choices)} choices for {count} seeds; give one or {count}"
+        )
+    return choices

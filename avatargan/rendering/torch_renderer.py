@@ -1,0 +1,56 @@
+"""Rendering with PyTorch: any device, and the reference for faster ways."""
+
+import copy
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from avatargan.networks import Generator, Upscaler
+from avatargan.rendering.base import Pixels, finish, to_unit_range
+
+#: On a graphics card every chunk has this many pictures, the last one filled up with copies.
+ACCELERATOR_CHUNK = 16
+
+
+class TorchRenderer:
+    """Draws with PyTorch on cuda, mps or cpu."""
+
+    def __init__(self, generator: Generator, upscaler: Upscaler, device: str) -> None:
+        self.device = torch.device(device)
+        self.generator = copy.deepcopy(generator).to(self.device).eval()
+        self.upscaler = copy.deepcopy(upscaler).to(self.device).eval()
+        self.chunk = 1 if device == "cpu" else ACCELERATOR_CHUNK
+        name = torch.cuda.get_device_name(self.device) if device == "cuda" else device
+        self.description = f"PyTorch on {name}"
+
+    @torch.inference_mode()
+    def draw(self, w: Tensor, palette: Tensor, size: int) -> Pixels:
+        """See :meth:`avatargan.rendering.base.Renderer.draw`."""
+        pictures = []
+        with _exact_arithmetic(self.device):
+            for start in range(0, len(w), self.chunk):
+                part = slice(start, start + self.chunk)
+                pictures.append(self._draw_chunk(w[part], palette[part], size))
+        return np.concatenate(pictures) if pictures else np.zeros((0, size, size, 3), np.uint8)
+
+    def _draw_chunk(self, w: Tensor, palette: Tensor, size: int) -> Pixels:
+        count = len(w)
+        rows = torch.arange(self.chunk).clamp(max=count - 1)
+        image = self.generator.synthesis_from_embedding(
+            w[rows].to(self.device), palette[rows].to(self.device)
+        )
+        upscaled = None
+        if size != self.generator.resolution:
+            upscaled = self.upscaler(to_unit_range(image))
+        return finish(image, upscaled, size)[:count].cpu().numpy()
+
+
+def _exact_arithmetic(device: torch.device) -> AbstractContextManager[None]:
+    """Keep cuDNN from rounding to tf32 and from choosing algorithms by timing them."""
+    if device.type != "cuda":
+        return nullcontext()
+    return torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    )
