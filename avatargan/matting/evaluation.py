@@ -58,7 +58,8 @@ class KnownAlpha:
 def _average(values: FloatArray, factor: int) -> FloatArray:
     height, width, channels = values.shape
     blocks = values.reshape(height // factor, factor, width // factor, factor, channels)
-    return blocks.mean((1, 3), dtype=np.float32)
+    means: FloatArray = blocks.mean((1, 3), dtype=np.float32)
+    return means
 
 
 def held_out_composites(
@@ -147,5 +148,3 @@ def over(cut_out: Image.Image, ground: str) -> Image.Image:
         colour = {"dark": (24, 26, 34), "light": (246, 247, 250)}.get(ground, ground)
         below = Image.new("RGBA", size, colour)
     return Image.alpha_composite(below, cut_out).convert("RGB")
-
-

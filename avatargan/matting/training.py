@@ -9,7 +9,9 @@ their mirror images, agrees. The network goes on learning with both, and its ref
 import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,20 +21,25 @@ from torch.nn import functional
 from avatargan.errors import OptionError
 from avatargan.latents import seeds_to_z
 from avatargan.matting.composites import Composites, compose, stack_layers
+from avatargan.matting.drawn_characters import draw_character
 from avatargan.matting.foreground import estimate_foreground, fill_from
 from avatargan.matting.labels import CutOut, cut_outs, to_unit
 from avatargan.matting.network import BASE_SIZE, SIZES, MattingNetwork, image_pyramid
 from avatargan.networks import Generator
 from avatargan.rendering import Renderer
 
+Made = TypeVar("Made")
+
 #: Wraps iterables to show progress: ``report(iterable, description)``.
 Progress = Callable[[Iterable[int], str], Iterable[int]]
 
 #: Seeds from here on are for evaluation; training never draws them.
 FIRST_HELD_OUT_SEED = 20_000_000
+#: Drawn characters of smaller seeds are for evaluation.
+FIRST_DRAWN_SEED = 1_000_000
 #: How a picture is tinted to ask again, and how far the answers may be apart on average.
 VERSIONS = 3
-VERSION_STRENGTH = 0.35
+VERSION_STRENGTH = 0.5
 LARGEST_SPREAD = 0.035
 #: A picture labelled with less or more background than this is taken for a mistake.
 SMALLEST_BACKGROUND, LARGEST_BACKGROUND = 0.03, 0.75
@@ -49,8 +56,9 @@ class TrainingOptions:
     """How much is drawn and learnt; the defaults made the shipped weights.
 
     Attributes:
-        seeds: characters of each style that are tried as cut-outs.
-        agreed_seeds: characters of each style that the first network labels.
+        seeds: characters of the style on white that are tried as cut-outs.
+        agreed_seeds: characters of each other style that the first network tries to label.
+        drawn: characters drawn from shapes that join the second round.
         body_steps: batches for the body on cut-outs.
         mixed_steps: batches for the body with the pictures it labelled.
         refinement_steps: batches for the refinements to 256 and 512 pixels.
@@ -60,10 +68,11 @@ class TrainingOptions:
     """
 
     seeds: int = 2200
-    agreed_seeds: int = 700
-    body_steps: int = 2500
-    mixed_steps: int = 2500
-    refinement_steps: int = 800
+    agreed_seeds: int = 300
+    drawn: int = 200
+    body_steps: int = 1000
+    mixed_steps: int = 900
+    refinement_steps: int = 250
     batch: int = 16
     learning_rate: float = 2e-3
     random_seed: int = 0
@@ -82,6 +91,15 @@ class Stock:
     def of(cls, material: Sequence[CutOut], size: int) -> "Stock":
         """Bring cut-outs to a size."""
         return cls(*stack_layers([(c.foreground, c.alpha, c.certain) for c in material], size))
+
+    def joined_by(self, other: "Stock") -> "Stock":
+        """Return the characters of both."""
+        return Stock(
+            torch.cat([self.foreground, other.foreground]),
+            torch.cat([self.alpha, other.alpha]),
+            torch.cat([self.certain, other.certain]),
+            self.background_pictures,
+        )
 
     def sample(self, count: int, random: torch.Generator) -> Composites:
         """Return random characters over random backgrounds."""
@@ -151,6 +169,29 @@ def alpha_loss(logits: Tensor, target: Composites) -> Tensor:
     return ((error + 0.3 * cross_entropy) * target.certain).mean() + slopes
 
 
+def _made_ahead(make: Callable[[], Made], steps: int) -> Iterator[Made]:
+    """Yield what ``make`` gives ``steps`` times, made in a thread while the last one is used."""
+    with ThreadPoolExecutor(1) as pool:
+        upcoming = pool.submit(make)
+        for _ in range(steps - 1):
+            made = upcoming.result()
+            upcoming = pool.submit(make)
+            yield made
+        yield upcoming.result()
+
+
+def _sample(
+    sources: Sequence[tuple[Stock | Labelled, float]], count: int, random: torch.Generator
+) -> Composites:
+    """Return a batch with the share of each source."""
+    parts = [source.sample(round(count * share), random) for source, share in sources]
+    return Composites(
+        torch.cat([part.image for part in parts]),
+        torch.cat([part.alpha for part in parts]),
+        torch.cat([part.certain for part in parts]),
+    )
+
+
 def train_body(
     network: MattingNetwork,
     sources: Sequence[tuple[Stock | Labelled, float]],
@@ -176,17 +217,8 @@ def train_body(
     ]
     optimiser = torch.optim.Adam(parameters, lr=options.learning_rate, betas=(0.9, 0.99))
     average = copy.deepcopy(network)
-    for step in progress(range(steps), "body"):
-        parts = []
-        for source, share in sources:
-            count = round(options.batch * share)
-            if count:
-                parts.append(source.sample(count, random))
-        batch = Composites(
-            torch.cat([part.image for part in parts]),
-            torch.cat([part.alpha for part in parts]),
-            torch.cat([part.certain for part in parts]),
-        )
+    batches = _made_ahead(lambda: _sample(sources, options.batch, random), steps)
+    for step, batch in zip(progress(range(steps), "body"), batches, strict=True):
         half = Composites(
             batch.image,
             functional.avg_pool2d(batch.alpha, 2),
@@ -215,10 +247,15 @@ def train_refinements(
     optimiser = torch.optim.Adam(late.parameters(), lr=options.learning_rate, betas=(0.9, 0.99))
     average = copy.deepcopy(network)
     count = max(options.batch // 4, 1)
-    for step in progress(range(options.refinement_steps), "refinements"):
+
+    def sample() -> Composites:
         rows = torch.randint(len(material), (count,), generator=random)
         stock = Stock.of([material[int(row)] for row in rows], SIZES[-1])
-        batch = compose(stock.foreground, stock.alpha, stock.certain, random, background_pictures)
+        return compose(stock.foreground, stock.alpha, stock.certain, random, background_pictures)
+
+    steps = options.refinement_steps
+    batches = _made_ahead(sample, steps)
+    for step, batch in zip(progress(range(steps), "refinements"), batches, strict=True):
         pyramid = image_pyramid(batch.image)
         with torch.no_grad():
             state = network.refinements[0](network.body(pyramid[0]), pyramid[0])
@@ -235,7 +272,7 @@ def train_refinements(
                 _cut(functional.avg_pool2d(batch.certain, shrink), top, left, factor),
             )
             loss = loss + alpha_loss(state[:, :1].float(), target)
-        _learn(optimiser, loss, options.learning_rate, step, options.refinement_steps)
+        _learn(optimiser, loss, options.learning_rate, step, steps)
         _follow(average, network, step)
     network.load_state_dict(average.state_dict())
     return network
@@ -334,10 +371,9 @@ def train(
         OptionError: the seeds reach those held out, or are too few to give any cut-out.
     """
     _check(options)
-    material: list[CutOut] = []
-    for style in styles_of(generator):
-        seeds = progress(range(options.seeds), "cut-outs")
-        material.extend(cut_outs(generator, renderer, seeds, style))
+    white_style, _ = styles_of(generator)
+    seeds = progress(range(options.seeds), "cut-outs")
+    material = list(cut_outs(generator, renderer, seeds, white_style))
     return train_on(material, generator, renderer, options, progress)
 
 
@@ -352,31 +388,53 @@ def train_on(
     if not material:
         raise OptionError("no cut-out came of these seeds; give more --seeds")
     torch.manual_seed(options.random_seed)
-    random = torch.Generator().manual_seed(options.random_seed)
     network = MattingNetwork()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # fast on CPUs
     stock = Stock.of(material, BASE_SIZE)
-    train_body(network, [(stock, 1.0)], options.body_steps, options, progress, random)
+    train_body(network, [(stock, 1.0)], options.body_steps, options, progress, _random(options, 0))
+    return train_further(network, material, generator, renderer, options, progress)
+
+
+def train_further(
+    network: MattingNetwork,
+    material: Sequence[CutOut],
+    generator: Generator,
+    renderer: Renderer,
+    options: TrainingOptions,
+    progress: Progress,
+) -> MattingNetwork:
+    """Train a network that knows the style on white on all styles, and its refinements."""
     pictures: list[tuple[Tensor, Tensor, Tensor]] = []
-    for style in styles_of(generator):
-        seeds = progress(range(options.seeds, options.seeds + options.agreed_seeds), "labels")
+    _, other_styles = styles_of(generator)
+    for style in other_styles:
+        seeds = progress(range(options.agreed_seeds), "labels")
         pictures.extend(label_pictures(network, generator, renderer, seeds, style))
+    stock = Stock.of(material, BASE_SIZE).joined_by(drawn_stock(options.drawn))
     backgrounds = None
     sources: list[tuple[Stock | Labelled, float]] = [(stock, 1.0)]
     if pictures:
         labelled = Labelled(*(torch.stack(parts) for parts in zip(*pictures, strict=True)))
         backgrounds = labelled.backgrounds()
-        stock = Stock(
-            torch.cat([stock.foreground, labelled.foregrounds()]),
-            torch.cat([stock.alpha, labelled.alpha]),
-            torch.cat([stock.certain, labelled.certain]),
-            backgrounds,
-        )
+        cut = Stock(labelled.foregrounds(), labelled.alpha, labelled.certain)
+        stock = replace(stock.joined_by(cut), background_pictures=backgrounds)
         sources = [(stock, 1 - LABELLED_SHARE), (labelled, LABELLED_SHARE)]
-    train_body(network, sources, options.mixed_steps, options, progress, random)
-    train_refinements(network, material, backgrounds, options, progress, random)
+    train_body(network, sources, options.mixed_steps, options, progress, _random(options, 1))
+    train_refinements(network, material, backgrounds, options, progress, _random(options, 2))
     network.eval()
     return network
+
+
+def _random(options: TrainingOptions, phase: int) -> torch.Generator:
+    return torch.Generator().manual_seed(options.random_seed * 1000 + phase)
+
+
+def drawn_stock(count: int) -> Stock:
+    """Return drawn characters at BASE_SIZE, from seeds that evaluation does not use."""
+    seeds = range(FIRST_DRAWN_SEED, FIRST_DRAWN_SEED + count)
+    drawn = [draw_character(seed, BASE_SIZE) for seed in seeds]
+    alpha = torch.stack([character.alpha for character in drawn])
+    colours = torch.stack([character.premultiplied for character in drawn])
+    return Stock(colours / alpha.clamp(min=1e-3), alpha, torch.ones_like(alpha))
 
 
 def _check(options: TrainingOptions) -> None:
@@ -386,10 +444,14 @@ def _check(options: TrainingOptions) -> None:
         raise OptionError(f"seeds from {FIRST_HELD_OUT_SEED} on are held out for evaluation")
 
 
-def styles_of(generator: Generator) -> list[int | None]:
-    """Return the indices of the styles, or a single None where the weights have no style."""
+def styles_of(generator: Generator) -> tuple[int | None, list[int | None]]:
+    """Return the style that is drawn on white (the first one), and the others, as indices.
+
+    Weights without styles have the one style None.
+    """
     identity = generator.attributes.identity
     if identity is None:
-        return [None]
+        return None, []
     offered = generator.attributes.offered(identity)
-    return [generator.attributes.index(identity, choice) for choice in offered]
+    white, *others = (generator.attributes.index(identity, choice) for choice in offered)
+    return white, list(others)
