@@ -26,7 +26,7 @@ from avatargan.matting.evaluation import (
     mean_absolute_error,
     over,
 )
-from avatargan.matting.labels import cut_outs
+from avatargan.matting.labels import CutOut, cut_outs
 from avatargan.matting.network import SIZES
 from avatargan.matting.training import FIRST_HELD_OUT_SEED, styles_of
 

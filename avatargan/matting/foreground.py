@@ -6,6 +6,8 @@ from torch.nn import functional
 
 #: Keeps the colours of the pyramid defined where there is no foreground at all.
 _FAINTEST = 1e-4
+#: Smaller side from which pictures are filled at half the size.
+_HALVED_FROM = 512
 #: Below this alpha a pixel's own colour says too little about the foreground to be used.
 _SMALLEST_SHARE = 0.1
 
@@ -13,8 +15,7 @@ _SMALLEST_SHARE = 0.1
 def estimate_foreground(image: Tensor, alpha: Tensor, background: Tensor | None = None) -> Tensor:
     """Return the foreground's colours ``[3, H, W]`` in [0, 1], free of the old background.
 
-    Over any other background
-    ``alpha * colours + (1 - alpha) * background`` shows nothing of the old one.
+    Over any other one ``alpha * colours + (1 - alpha) * background`` shows nothing of it.
 
     Where alpha is small or 0 the colours continue those nearby, so that pictures which are
     filtered after the cut (game engines, thumbnails) show no fringe either. Both grounds are
@@ -28,16 +29,35 @@ def estimate_foreground(image: Tensor, alpha: Tensor, background: Tensor | None 
     """
     alpha = alpha[None]
     # Only what is nearly opaque may colour its surroundings: soft pixels are tainted.
-    near = fill_from(image, alpha**8)
+    near = _spread(image, _emphasise(alpha))
+    colours = torch.where(alpha == 1, image, near)
+    soft = ((alpha > 0) & (alpha < 1)).flatten().nonzero()[:, 0]  # few: the outline
     if background is None:
-        behind = fill_from(image, (1 - alpha) ** 8)
+        behind = _spread(image, _emphasise(1 - alpha)).flatten(1)[:, soft]
     else:
-        behind = background[:, None, None].expand_as(image)
-    unexplained = image - alpha * near - (1 - alpha) * behind
-    share = alpha.clamp(min=_SMALLEST_SHARE)
-    trust = (alpha / _SMALLEST_SHARE).clamp(max=1)
-    colours = (near + trust * unexplained / share).clamp(0, 1)
-    return torch.where(alpha == 1, image, colours)
+        behind = background[:, None]
+    own, share = near.flatten(1)[:, soft], alpha.flatten()[soft]
+    unexplained = image.flatten(1)[:, soft] - share * own - (1 - share) * behind
+    trust = (share / _SMALLEST_SHARE).clamp(max=1)
+    own = own + trust * unexplained / share.clamp(min=_SMALLEST_SHARE)
+    colours.flatten(1)[:, soft] = own
+    return colours.clamp(0, 1)
+
+
+def _emphasise(alpha: Tensor) -> Tensor:
+    """Return the eighth power."""
+    return alpha.square().square().square()
+
+
+def _spread(image: Tensor, weight: Tensor) -> Tensor:
+    """Like :func:`fill_from`; large pictures at half the size, which the result does not show."""
+    height, width = image.shape[-2:]
+    if min(height, width) < _HALVED_FROM:
+        return fill_from(image, weight)
+    share = functional.avg_pool2d(weight, 2)
+    colours = functional.avg_pool2d(image * weight, 2) / share.clamp(min=_FAINTEST)
+    filled = fill_from(colours, share)
+    return functional.interpolate(filled[None], size=(height, width), mode="bilinear")[0]
 
 
 def fill_from(image: Tensor, weight: Tensor) -> Tensor:
