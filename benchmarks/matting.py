@@ -26,9 +26,9 @@ from avatargan.matting.evaluation import (
     mean_absolute_error,
     over,
 )
-from avatargan.matting.labels import CutOut, cut_outs
+from avatargan.matting.labels import CutOut, cut_outs, styles_of
 from avatargan.matting.network import SIZES
-from avatargan.matting.training import FIRST_HELD_OUT_SEED, styles_of
+from avatargan.matting.training import FIRST_HELD_OUT_SEED
 
 Method = Callable[[Image.Image], np.ndarray]
 GROUNDS = ("dark", "light", "checkered")
@@ -52,11 +52,10 @@ def main() -> None:
     methods: dict[str, Method] = {"network": matter.alpha}
     if not given.no_baselines:
         methods |= {"colour key": colour_key, "GrabCut": grab_cut}
-    white_style, other_styles = styles_of(pipeline.generator)
+    white_style, *other_styles = styles_of(pipeline.generator)
     known = held_out(pipeline, white_style, given.count - given.count // 4, seeds=500)
     for style in other_styles:
-        # Few pictures of other styles are on white; those that are serve several times.
-        known += held_out(pipeline, style, given.count // 4 // len(other_styles), seeds=1500)
+        known += held_out(pipeline, style, given.count // 4 // len(other_styles), seeds=200)
     report("held-out composites", known, methods, matter)
     report("drawn characters", list(drawn_composites(given.drawn)), methods, matter)
     speed(matter, pipeline)

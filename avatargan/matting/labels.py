@@ -12,9 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
+from avatargan.attributes import IDENTITY
 from avatargan.latents import seeds_to_z
 from avatargan.matting.foreground import estimate_foreground
 from avatargan.networks import Generator
@@ -23,6 +24,8 @@ from avatargan.rendering import Renderer
 #: Tinted versions of a picture that vote on what its background is, and how strong the tint is.
 TINTS = 6
 TINT_STRENGTH = 0.5
+#: Share of a style that is not drawn on white when it is mixed with the one that is.
+STYLE_SHARES = (0.6, 0.85)
 #: So many of them may miss a leak, or see one that is not there.
 DISSENT = 1
 #: Distance from white up to which a pixel may be background.
@@ -62,20 +65,48 @@ class CutOut:
 
 
 def cut_outs(
-    generator: Generator, renderer: Renderer, seeds: Iterable[int], style: int | None
+    generator: Generator, renderer: Renderer, seeds: Iterable[int], style: int | None = None
 ) -> Iterator[CutOut]:
-    """Yield cut-outs of the characters whose alpha can be told; about half can.
+    """Yield cut-outs of the characters whose alpha can be told; two of five can.
 
     Args:
-        generator: its pictures must be drawn on white for this style, or often enough.
+        generator: its first style must be drawn on white.
         renderer: draws for the generator.
         seeds: decide characters and colours; each stands for itself.
-        style: index of the identity attribute, where the weights have one.
+        style: the index of a style, to draw it mixed with the first one; or that of the first
+            one, or None where the weights have no styles.
     """
     for seed in seeds:
         cut_out = _cut_out(generator, renderer, seed, style)
         if cut_out is not None:
             yield cut_out
+
+
+def styles_of(generator: Generator) -> list[int | None]:
+    """Return the indices of the styles, the one on white first; [None] without styles."""
+    identity = generator.attributes.identity
+    if identity is None:
+        return [None]
+    offered = generator.attributes.offered(identity)
+    return [generator.attributes.index(identity, choice) for choice in offered]
+
+
+def _style_table(generator: Generator) -> Tensor:
+    table = generator.embed[IDENTITY]
+    assert isinstance(table, nn.Embedding)
+    return table.weight
+
+
+def _style_weights(generator: Generator, style: int | None, share: float) -> Tensor | None:
+    """Return the weights of the styles ``[1, styles]``, where there are some."""
+    if style is None:
+        return None
+    white = styles_of(generator)[0]
+    assert white is not None
+    weights = torch.zeros(1, len(generator.w_mean))
+    weights[0, white] = 1 - share
+    weights[0, style] += share
+    return weights
 
 
 def _cut_out(
@@ -89,10 +120,11 @@ def _cut_out(
         own.append(int(order[0]))
         tints.append(np.resize(order[1:], TINTS))
     psi = float(random.uniform(0.6, 1.0))
-    row = None if style is None else torch.tensor([style])
+    weights = _style_weights(generator, style, float(random.uniform(*STYLE_SHARES)))
     with torch.inference_mode():
         z = torch.from_numpy(seeds_to_z([seed], generator.z_dim))
-        w = generator.truncate(generator.mapping(z, row), row, psi)
+        embedding = None if weights is None else weights @ _style_table(generator)
+        w = generator.truncate(generator.mapping(z, embedding), weights, psi)
         palette = generator.embed_palette(*(torch.tensor([index]) for index in own))
         tint = generator.embed_palette(*(torch.from_numpy(indices) for indices in tints))
         mixed = torch.lerp(palette.expand_as(tint), tint, TINT_STRENGTH)

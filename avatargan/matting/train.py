@@ -20,7 +20,7 @@ from avatargan.rendering import create_renderer
 
 _EXAMPLES = """examples:
   python -m avatargan.matting.train --out matting.safetensors
-  python -m avatargan.matting.train --out try.safetensors --seeds 60 --agreed-seeds 20 \\
+  python -m avatargan.matting.train --out try.safetensors --seeds 60 --mixed-seeds 30 \\
       --body-steps 100 --mixed-steps 50 --refinement-steps 20   # a dry run of minutes
 """
 

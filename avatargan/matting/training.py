@@ -1,9 +1,8 @@
 """Training the matting network on composites that the generator makes.
 
-Characters on white give cut-outs of known alpha (:mod:`avatargan.matting.labels`). A first network
-learns from those over backgrounds of all kinds. Styles that are not drawn on white it then labels
-itself: a picture is used where what the network says of several tinted versions of it, and of
-their mirror images, agrees. The network goes on learning with both, and its refinements last.
+The style that is drawn on white gives cut-outs of known alpha (:mod:`avatargan.matting.labels`),
+and so do the others when they are mixed with it. The body learns from the first alone, then from
+all of them and from drawn characters, over backgrounds of all kinds; the refinements learn last.
 """
 
 import copy
@@ -22,8 +21,7 @@ from avatargan.errors import OptionError
 from avatargan.latents import seeds_to_z
 from avatargan.matting.composites import Composites, compose, stack_layers
 from avatargan.matting.drawn_characters import draw_character
-from avatargan.matting.foreground import estimate_foreground, fill_from
-from avatargan.matting.labels import CutOut, cut_outs, to_unit
+from avatargan.matting.labels import CutOut, cut_outs, styles_of, to_unit
 from avatargan.matting.network import BASE_SIZE, SIZES, MattingNetwork, image_pyramid
 from avatargan.networks import Generator
 from avatargan.rendering import Renderer
@@ -37,16 +35,8 @@ Progress = Callable[[Iterable[int], str], Iterable[int]]
 FIRST_HELD_OUT_SEED = 20_000_000
 #: Drawn characters of smaller seeds are for evaluation.
 FIRST_DRAWN_SEED = 1_000_000
-#: How a picture is tinted to ask again, and how far the answers may be apart on average.
-VERSIONS = 3
-VERSION_STRENGTH = 0.5
-LARGEST_SPREAD = 0.035
-#: A picture labelled with less or more background than this is taken for a mistake.
-SMALLEST_BACKGROUND, LARGEST_BACKGROUND = 0.03, 0.75
-#: Characters that cover more of their picture leave no background worth using.
-LARGEST_IN_FRONT = 0.75
-#: Part of a batch that are pictures as the network labelled them; the rest are composites.
-LABELLED_SHARE = 0.25
+#: Side of the corners that backgrounds are taken from, in parts of the picture's.
+CORNER = 0.25
 #: Side of the squares that the refinements are trained on, at the lowest resolution.
 CROP = 48
 
@@ -57,10 +47,11 @@ class TrainingOptions:
 
     Attributes:
         seeds: characters of the style on white that are tried as cut-outs.
-        agreed_seeds: characters of each other style that the first network tries to label.
+        mixed_seeds: characters of each other style that are tried, mixed with the first.
+        corner_seeds: pictures of each other style whose corners serve as backgrounds.
         drawn: characters drawn from shapes that join the second round.
-        body_steps: batches for the body on cut-outs.
-        mixed_steps: batches for the body with the pictures it labelled.
+        body_steps: batches for the body on the style on white.
+        mixed_steps: batches for the body on all material.
         refinement_steps: batches for the refinements to 256 and 512 pixels.
         batch: pictures in a batch.
         learning_rate: the largest, of Adam.
@@ -68,8 +59,9 @@ class TrainingOptions:
     """
 
     seeds: int = 2200
-    agreed_seeds: int = 300
-    drawn: int = 200
+    mixed_seeds: int = 700
+    corner_seeds: int = 100
+    drawn: int = 120
     body_steps: int = 1000
     mixed_steps: int = 900
     refinement_steps: int = 250
@@ -113,43 +105,6 @@ class Stock:
         )
 
 
-@dataclass(frozen=True)
-class Labelled:
-    """Pictures that the network labelled itself; ``[N, C, BASE_SIZE, BASE_SIZE]`` each."""
-
-    image: Tensor
-    alpha: Tensor
-    certain: Tensor
-
-    def sample(self, count: int, random: torch.Generator) -> Composites:
-        """Return random pictures, flipped at random."""
-        rows = torch.randint(len(self.alpha), (count,), generator=random)
-        batch = torch.cat([self.image[rows], self.alpha[rows], self.certain[rows]], dim=1)
-        flip = torch.rand(count, 1, 1, 1, generator=random) < 0.5
-        batch = torch.where(flip, batch.flip(-1), batch)
-        return Composites(batch[:, :3], batch[:, 3:4], batch[:, 4:5])
-
-    def foregrounds(self) -> Tensor:
-        """Return the colours of the characters, free of what is behind them."""
-        pairs = zip(self.image, self.alpha, strict=True)
-        return torch.stack([estimate_foreground(image, alpha[0]) for image, alpha in pairs])
-
-    def backgrounds(self) -> Tensor:
-        """Return what is behind the characters that leave enough of it, continued over them."""
-        return torch.stack(
-            [
-                fill_from(image, _shrink(1 - alpha))
-                for image, alpha in zip(self.image, self.alpha, strict=True)
-                if alpha.mean() < LARGEST_IN_FRONT
-            ]
-        )
-
-
-def _shrink(mask: Tensor) -> Tensor:
-    """Shrink a mask ``[1, H, W]`` by two pixels, so that what it lets through is clean."""
-    return 1 - functional.max_pool2d(1 - mask, 5, 1, 2)
-
-
 def alpha_loss(logits: Tensor, target: Composites) -> Tensor:
     """Mean absolute error of alpha and of its slopes, with cross entropy to get out of ruts.
 
@@ -180,21 +135,9 @@ def _made_ahead(make: Callable[[], Made], steps: int) -> Iterator[Made]:
         yield upcoming.result()
 
 
-def _sample(
-    sources: Sequence[tuple[Stock | Labelled, float]], count: int, random: torch.Generator
-) -> Composites:
-    """Return a batch with the share of each source."""
-    parts = [source.sample(round(count * share), random) for source, share in sources]
-    return Composites(
-        torch.cat([part.image for part in parts]),
-        torch.cat([part.alpha for part in parts]),
-        torch.cat([part.certain for part in parts]),
-    )
-
-
 def train_body(
     network: MattingNetwork,
-    sources: Sequence[tuple[Stock | Labelled, float]],
+    stock: Stock,
     steps: int,
     options: TrainingOptions,
     progress: Progress,
@@ -204,7 +147,7 @@ def train_body(
 
     Args:
         network: trained in place.
-        sources: what batches are made of, with the share of each.
+        stock: what batches are made of.
         steps: batches.
         options: batch size and learning rate.
         progress: shows the progress.
@@ -217,7 +160,7 @@ def train_body(
     ]
     optimiser = torch.optim.Adam(parameters, lr=options.learning_rate, betas=(0.9, 0.99))
     average = copy.deepcopy(network)
-    batches = _made_ahead(lambda: _sample(sources, options.batch, random), steps)
+    batches = _made_ahead(lambda: stock.sample(options.batch, random), steps)
     for step, batch in zip(progress(range(steps), "body"), batches, strict=True):
         half = Composites(
             batch.image,
@@ -313,49 +256,6 @@ def _cut(values: Tensor, top: int, left: int, factor: int) -> Tensor:
     return values[..., top * factor : top * factor + side, left * factor : left * factor + side]
 
 
-@torch.inference_mode()
-def label_pictures(
-    network: MattingNetwork,
-    generator: Generator,
-    renderer: Renderer,
-    seeds: Iterable[int],
-    style: int | None,
-) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Yield image, alpha and certainty ``[C, BASE_SIZE, BASE_SIZE]`` where versions agree."""
-    for seed in seeds:
-        versions = to_unit(_versions(generator, renderer, seed, style))
-        answers = network(torch.cat([versions, versions.flip(-1)])).sigmoid()
-        answers = torch.cat([answers[: len(versions)], answers[len(versions) :].flip(-1)])
-        mean = answers.mean(0)
-        spread = (answers - mean).abs().mean(0)
-        undecided = torch.minimum(mean, 1 - mean)
-        if spread.mean() > LARGEST_SPREAD or undecided.mean() > LARGEST_SPREAD:
-            continue
-        # The picture itself says where its outline is, the others only which side is which.
-        own = (answers[0] + answers[len(versions)]) / 2
-        alpha = torch.where((mean - own).abs() < 0.4, own, mean)
-        alpha = ((alpha - 0.1) / 0.8).clamp(0, 1)
-        if SMALLEST_BACKGROUND < 1 - alpha.mean() < LARGEST_BACKGROUND:
-            yield versions[0], alpha, (spread < 0.2).float()
-
-
-def _versions(generator: Generator, renderer: Renderer, seed: int, style: int | None) -> np.ndarray:
-    """Draw a character as the seed says, and tinted, ``[1 + VERSIONS, R, R, 3]``."""
-    random = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 2])))
-    taxonomy = generator.attributes
-    rows = []
-    for name in taxonomy.palette:
-        choices = [taxonomy.index(name, choice) for choice in taxonomy.offered(name)]
-        rows.append(torch.from_numpy(np.resize(random.permutation(choices), 1 + VERSIONS)))
-    psi = float(random.uniform(0.6, 1.0))
-    row = None if style is None else torch.tensor([style])
-    z = torch.from_numpy(seeds_to_z([seed], generator.z_dim))
-    w = generator.truncate(generator.mapping(z, row), row, psi).expand(1 + VERSIONS, -1)
-    palette = generator.embed_palette(*rows)
-    palette = torch.cat([palette[:1], torch.lerp(palette[:1], palette[1:], VERSION_STRENGTH)])
-    return renderer.draw(w, palette, BASE_SIZE)
-
-
 def train(
     generator: Generator, renderer: Renderer, options: TrainingOptions, progress: Progress
 ) -> MattingNetwork:
@@ -371,57 +271,80 @@ def train(
         OptionError: the seeds reach those held out, or are too few to give any cut-out.
     """
     _check(options)
-    white_style, _ = styles_of(generator)
-    seeds = progress(range(options.seeds), "cut-outs")
-    material = list(cut_outs(generator, renderer, seeds, white_style))
-    return train_on(material, generator, renderer, options, progress)
-
-
-def train_on(
-    material: Sequence[CutOut],
-    generator: Generator,
-    renderer: Renderer,
-    options: TrainingOptions,
-    progress: Progress,
-) -> MattingNetwork:
-    """Train on cut-outs that are there already; otherwise like :func:`train`."""
-    if not material:
+    white_style, *other_styles = styles_of(generator)
+    seeds = range(options.seeds)
+    white = list(cut_outs(generator, renderer, progress(seeds, "cut-outs"), white_style))
+    mixed: list[CutOut] = []
+    backgrounds = []
+    for style in other_styles:
+        few = range(options.mixed_seeds)
+        mixed.extend(cut_outs(generator, renderer, progress(few, "mixed cut-outs"), style))
+        backgrounds.append(corners(generator, renderer, range(options.corner_seeds), style))
+    if not white:
         raise OptionError("no cut-out came of these seeds; give more --seeds")
     torch.manual_seed(options.random_seed)
     network = MattingNetwork()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # fast on CPUs
-    stock = Stock.of(material, BASE_SIZE)
-    train_body(network, [(stock, 1.0)], options.body_steps, options, progress, _random(options, 0))
-    return train_further(network, material, generator, renderer, options, progress)
+    stock = Stock.of(white, BASE_SIZE)
+    train_body(network, stock, options.body_steps, options, progress, _random(options, 0))
+    return train_further(
+        network,
+        [*white, *mixed],
+        torch.cat(backgrounds) if backgrounds else None,
+        options,
+        progress,
+    )
+
+
+def balanced(white: list[CutOut], mixed: list[CutOut]) -> list[CutOut]:
+    """Return material in which the style on white, known by now, does not drown the others."""
+    return [*white[: 3 * len(mixed)], *mixed, *mixed] if mixed else white
 
 
 def train_further(
     network: MattingNetwork,
     material: Sequence[CutOut],
-    generator: Generator,
-    renderer: Renderer,
+    background_pictures: Tensor | None,
     options: TrainingOptions,
     progress: Progress,
 ) -> MattingNetwork:
-    """Train a network that knows the style on white on all styles, and its refinements."""
-    pictures: list[tuple[Tensor, Tensor, Tensor]] = []
-    _, other_styles = styles_of(generator)
-    for style in other_styles:
-        seeds = progress(range(options.agreed_seeds), "labels")
-        pictures.extend(label_pictures(network, generator, renderer, seeds, style))
+    """Train a network that knows the style on white on all material, and its refinements."""
     stock = Stock.of(material, BASE_SIZE).joined_by(drawn_stock(options.drawn))
-    backgrounds = None
-    sources: list[tuple[Stock | Labelled, float]] = [(stock, 1.0)]
-    if pictures:
-        labelled = Labelled(*(torch.stack(parts) for parts in zip(*pictures, strict=True)))
-        backgrounds = labelled.backgrounds()
-        cut = Stock(labelled.foregrounds(), labelled.alpha, labelled.certain)
-        stock = replace(stock.joined_by(cut), background_pictures=backgrounds)
-        sources = [(stock, 1 - LABELLED_SHARE), (labelled, LABELLED_SHARE)]
-    train_body(network, sources, options.mixed_steps, options, progress, _random(options, 1))
-    train_refinements(network, material, backgrounds, options, progress, _random(options, 2))
+    stock = replace(stock, background_pictures=background_pictures)
+    train_body(network, stock, options.mixed_steps, options, progress, _random(options, 1))
+    train_refinements(
+        network, material, background_pictures, options, progress, _random(options, 2)
+    )
     network.eval()
     return network
+
+
+@torch.inference_mode()
+def corners(
+    generator: Generator, renderer: Renderer, seeds: Sequence[int], style: int | None
+) -> Tensor:
+    """Return the upper corners of a style's pictures as backgrounds, ``[2 * seeds, 3, S, S]``.
+
+    Each is unfolded by mirroring, so that it tiles without a seam.
+    """
+    rows = []
+    for seed in seeds:
+        random = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 2])))
+        row = None if style is None else torch.tensor([style])
+        z = torch.from_numpy(seeds_to_z([seed], generator.z_dim))
+        w = generator.truncate(generator.mapping(z, row), row, float(random.uniform(0.6, 1.0)))
+        taxonomy = generator.attributes
+        choices = [
+            taxonomy.index(name, str(random.choice(taxonomy.offered(name))))
+            for name in taxonomy.palette
+        ]
+        palette = generator.embed_palette(*(torch.tensor([choice]) for choice in choices))
+        picture = to_unit(renderer.draw(w, palette, generator.resolution))
+        side = int(CORNER * generator.resolution)
+        for corner in (picture[..., :side, :side], picture[..., :side, -side:]):
+            wide = torch.cat([corner, corner.flip(-1)], dim=-1)
+            rows.append(torch.cat([wide, wide.flip(-2)], dim=-2))
+    return torch.cat(rows)
 
 
 def _random(options: TrainingOptions, phase: int) -> torch.Generator:
@@ -440,18 +363,5 @@ def drawn_stock(count: int) -> Stock:
 def _check(options: TrainingOptions) -> None:
     if options.seeds < 1 or options.batch < 1:
         raise OptionError("--seeds and --batch must be at least 1")
-    if options.seeds + options.agreed_seeds > FIRST_HELD_OUT_SEED:
+    if max(options.seeds, options.mixed_seeds) > FIRST_HELD_OUT_SEED:
         raise OptionError(f"seeds from {FIRST_HELD_OUT_SEED} on are held out for evaluation")
-
-
-def styles_of(generator: Generator) -> tuple[int | None, list[int | None]]:
-    """Return the style that is drawn on white (the first one), and the others, as indices.
-
-    Weights without styles have the one style None.
-    """
-    identity = generator.attributes.identity
-    if identity is None:
-        return None, []
-    offered = generator.attributes.offered(identity)
-    white, *others = (generator.attributes.index(identity, choice) for choice in offered)
-    return white, list(others)
