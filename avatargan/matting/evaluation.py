@@ -122,11 +122,10 @@ def intersection_over_union(alpha: NDArray[np.floating], truth: NDArray[np.float
 
 
 def fringe(cut_out: Image.Image, known: KnownAlpha) -> float:
-    """Return how much too light the edge is over black, in [0, 1]: the 95th percentile.
+    """Return how much too light the edge is over black, in [0, 1].
 
-    Over the pixels that are soft in truth, this compares the lightest channel of the cut-out over
-    black with that of the true character over black, allowing for the error in alpha at full
-    colour.
+    This is the mean, over the pixels that are soft in truth, of what the cut-out over black is
+    lighter there than the true character over black.
     """
     rgba = np.asarray(cut_out, dtype=np.float32) / 255
     soft = (known.alpha > 0.02) & (known.alpha < 0.98)
@@ -134,7 +133,7 @@ def fringe(cut_out: Image.Image, known: KnownAlpha) -> float:
         return 0.0
     ours = (rgba[..., :3] * rgba[..., 3:])[soft]
     truth = (known.colours * known.alpha[..., None])[soft]
-    return float(np.quantile((ours - truth).mean(-1).clip(0), 0.95))
+    return float((ours - truth).mean(-1).clip(0).mean())
 
 
 def over(cut_out: Image.Image, ground: str) -> Image.Image:

@@ -58,6 +58,7 @@ class MattingNetwork(nn.Module):
         self.fuse = nn.ModuleList(_conv(fine, fine) for fine, _ in steps)
         self.leave = _conv(channels[0], STATE)
         self.refinements = nn.ModuleList(Refinement(width) for width in widths)
+        self.apply(_initialise)
 
     def body(self, image: Tensor) -> Tensor:
         """Map ``[B, 3, BASE_SIZE, BASE_SIZE]`` in [0, 1] to the state at half that size."""
@@ -88,6 +89,17 @@ class MattingNetwork(nn.Module):
 
 def _conv(channels_in: int, channels_out: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(channels_in, channels_out, 3, stride=stride, padding=1)
+
+
+def _initialise(module: nn.Module) -> None:
+    """Start from weights that keep the variance through ReLUs (He et al., arXiv 1502.01852)."""
+    if isinstance(module, nn.Conv2d) and not module.weight.is_meta:
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+    if isinstance(module, Refinement) and not module.tail.weight.is_meta:
+        # What a refinement adds starts small.
+        with torch.no_grad():
+            module.tail.weight.mul_(0.1)
 
 
 def _double(x: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ from avatargan.rendering import create_renderer
 _EXAMPLES = """examples:
   python -m avatargan.matting.train --out matting.safetensors
   python -m avatargan.matting.train --out try.safetensors --seeds 60 --mixed-seeds 30 \\
-      --body-steps 100 --mixed-steps 50 --refinement-steps 20   # a dry run of minutes
+      --body-steps 100 --refinement-steps 20   # a dry run of minutes
 """
 
 

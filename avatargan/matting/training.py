@@ -1,8 +1,8 @@
 """Training the matting network on composites that the generator makes.
 
 The style that is drawn on white gives cut-outs of known alpha (:mod:`avatargan.matting.labels`),
-and so do the others when they are mixed with it. The body learns from the first alone, then from
-all of them and from drawn characters, over backgrounds of all kinds; the refinements learn last.
+and so do the others when they are mixed with it. The body learns from them and from drawn
+characters, over backgrounds of all kinds; the refinements to larger sizes learn after it.
 """
 
 import copy
@@ -49,9 +49,8 @@ class TrainingOptions:
         seeds: characters of the style on white that are tried as cut-outs.
         mixed_seeds: characters of each other style that are tried, mixed with the first.
         corner_seeds: pictures of each other style whose corners serve as backgrounds.
-        drawn: characters drawn from shapes that join the second round.
-        body_steps: batches for the body on the style on white.
-        mixed_steps: batches for the body on all material.
+        drawn: characters drawn from shapes that join them.
+        body_steps: batches for the body and the refinement to 128 pixels.
         refinement_steps: batches for the refinements to 256 and 512 pixels.
         batch: pictures in a batch.
         learning_rate: the largest, of Adam.
@@ -59,14 +58,13 @@ class TrainingOptions:
     """
 
     seeds: int = 2200
-    mixed_seeds: int = 700
+    mixed_seeds: int = 1400
     corner_seeds: int = 100
-    drawn: int = 120
-    body_steps: int = 1000
-    mixed_steps: int = 900
-    refinement_steps: int = 250
+    drawn: int = 150
+    body_steps: int = 4500
+    refinement_steps: int = 600
     batch: int = 16
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     random_seed: int = 0
 
 
@@ -121,7 +119,7 @@ def alpha_loss(logits: Tensor, target: Composites) -> Tensor:
     slopes = (difference[..., 1:] - difference[..., :-1]).abs().mean() + (
         difference[..., 1:, :] - difference[..., :-1, :]
     ).abs().mean()
-    return ((error + 0.3 * cross_entropy) * target.certain).mean() + slopes
+    return ((error + 0.2 * cross_entropy) * target.certain).mean() + 2 * slopes
 
 
 def _made_ahead(make: Callable[[], Made], steps: int) -> Iterator[Made]:
@@ -138,7 +136,6 @@ def _made_ahead(make: Callable[[], Made], steps: int) -> Iterator[Made]:
 def train_body(
     network: MattingNetwork,
     stock: Stock,
-    steps: int,
     options: TrainingOptions,
     progress: Progress,
     random: torch.Generator,
@@ -148,8 +145,7 @@ def train_body(
     Args:
         network: trained in place.
         stock: what batches are made of.
-        steps: batches.
-        options: batch size and learning rate.
+        options: batches, their size and learning rate.
         progress: shows the progress.
         random: decides the batches.
     """
@@ -160,6 +156,7 @@ def train_body(
     ]
     optimiser = torch.optim.Adam(parameters, lr=options.learning_rate, betas=(0.9, 0.99))
     average = copy.deepcopy(network)
+    steps = options.body_steps
     batches = _made_ahead(lambda: stock.sample(options.batch, random), steps)
     for step, batch in zip(progress(range(steps), "body"), batches, strict=True):
         half = Composites(
@@ -282,39 +279,32 @@ def train(
         backgrounds.append(corners(generator, renderer, range(options.corner_seeds), style))
     if not white:
         raise OptionError("no cut-out came of these seeds; give more --seeds")
-    torch.manual_seed(options.random_seed)
-    network = MattingNetwork()
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # fast on CPUs
-    stock = Stock.of(white, BASE_SIZE)
-    train_body(network, stock, options.body_steps, options, progress, _random(options, 0))
-    return train_further(
-        network,
-        [*white, *mixed],
-        torch.cat(backgrounds) if backgrounds else None,
-        options,
-        progress,
-    )
+    pictures = torch.cat(backgrounds) if backgrounds else None
+    return train_on([*white, *mixed, *mixed], pictures, options, progress)
 
 
-def balanced(white: list[CutOut], mixed: list[CutOut]) -> list[CutOut]:
-    """Return material in which the style on white, known by now, does not drown the others."""
-    return [*white[: 3 * len(mixed)], *mixed, *mixed] if mixed else white
-
-
-def train_further(
-    network: MattingNetwork,
+def train_on(
     material: Sequence[CutOut],
     background_pictures: Tensor | None,
     options: TrainingOptions,
     progress: Progress,
 ) -> MattingNetwork:
-    """Train a network that knows the style on white on all material, and its refinements."""
+    """Train the body, then the refinements, on cut-outs and drawn characters.
+
+    Args:
+        material: cut-outs; what is there twice is seen twice as often.
+        background_pictures: ``[N, 3, R, R]``, see :func:`compose`.
+        options: how much of everything.
+        progress: shows the progress.
+    """
+    torch.manual_seed(options.random_seed)
+    random = torch.Generator().manual_seed(options.random_seed)
+    network = MattingNetwork()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # fast on CPUs
     stock = Stock.of(material, BASE_SIZE).joined_by(drawn_stock(options.drawn))
     stock = replace(stock, background_pictures=background_pictures)
-    train_body(network, stock, options.mixed_steps, options, progress, _random(options, 1))
-    train_refinements(
-        network, material, background_pictures, options, progress, _random(options, 2)
-    )
+    train_body(network, stock, options, progress, random)
+    train_refinements(network, material, background_pictures, options, progress, random)
     network.eval()
     return network
 
@@ -345,10 +335,6 @@ def corners(
             wide = torch.cat([corner, corner.flip(-1)], dim=-1)
             rows.append(torch.cat([wide, wide.flip(-2)], dim=-2))
     return torch.cat(rows)
-
-
-def _random(options: TrainingOptions, phase: int) -> torch.Generator:
-    return torch.Generator().manual_seed(options.random_seed * 1000 + phase)
 
 
 def drawn_stock(count: int) -> Stock:
