@@ -6,6 +6,7 @@ pipeline, the server) is imported inside the commands, so that ``--help`` answer
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -72,6 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: what follows the name of the program; ``sys.argv`` by default.
     """
+    # Pictures that are too large are refused with an error; Pillow's warning would be a second.
+    warnings.filterwarnings("ignore", "Image size", RuntimeWarning)
     command = typer.main.get_command(app)
     try:
         code = command.main(

@@ -73,8 +73,8 @@ def generate(
             metavar="N",
             min=1,
             max=LARGEST_COUNT,
-            help="How many avatars, with consecutive seeds; with --vary, how many variations "
-            f"(1 by default, at most {LARGEST_COUNT}).",
+            help="How many avatars, one by default, with consecutive seeds; with --vary, how many "
+            "variations of each.",
         ),
     ] = None,
     size: Annotated[
