@@ -11,7 +11,6 @@ and what remains to be multiplied, ``gain * norm``, joins the scale of whatever 
 """
 
 import functools
-import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ import ncnn
 import numpy as np
 from torch import Tensor
 
+from avatargan.devices import usable_cores
 from avatargan.latents import FloatArray
 from avatargan.networks import Generator, Upscaler
 from avatargan.networks.generator import PALETTE_FROM_SIZE
@@ -32,8 +32,8 @@ from avatargan.networks.layers import (
     EqualLinear,
     ModulatedConv2d,
 )
-from avatargan.networks.upscaler import SCALE
 from avatargan.rendering.base import Pixels, finish, to_unit_range
+from avatargan.sizes import SCALE
 
 #: First line of every ncnn graph.
 MAGIC = "7767517"
@@ -70,11 +70,6 @@ class NcnnRenderer:
         if size != self.resolution:
             upscaled = _run(self.upscaler, {INPUT: to_unit_range(image)})
         return finish(image, upscaled, size)
-
-
-def usable_cores() -> int:
-    """Return how many CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Modulation:
