@@ -133,7 +133,7 @@ async def run_crawl(
         finally:
             ledger.end_run(run, outcome)
         write_manifest(ledger)
-        if outcome == "nothing":
+        if outcome == "nothing" or (outcome == "postponed" and not _reached(session)):
             raise CrawlError(_why_nothing(session))
         return _summary(session, outcome)
 
@@ -245,20 +245,28 @@ def _check_filled_in(site: SiteDescription, policy: AddressPolicy) -> None:
 def _outcome(session: Session) -> str:
     if session.stop_reason == "no matches":
         return "nothing"
-    if session.stop_reason is not None:
+    left = session.ledger.count_pending(session.run) or session.ledger.waiting_in_inbox()
+    if session.stop_reason is not None and (left or session.stop_reason == "interrupted"):
         return session.stop_reason
+    if session.tally["postponed"]:
+        return "postponed"
     counts = session.ledger.selector_counts(session.run)
-    tally = session.tally
     if _matched_nothing(session.site, counts, essential=True):
         return "nothing"
-    reached = tally["pages"] or tally["unchanged"] or tally["stored"] or tally["duplicate"]
-    if not reached and (session.statuses or session.reasons):
-        return "nothing"
-    return "postponed" if tally["postponed"] else "finished"
+    asked = session.statuses or session.reasons
+    return "nothing" if asked and not _reached(session) else "finished"
+
+
+def _reached(session: Session) -> bool:
+    tally = session.tally
+    return any(tally[each] for each in ("pages", "unchanged", "stored", "duplicate"))
 
 
 def _why_nothing(session: Session) -> str:
     site = session.site
+    reason = next(iter(session.reasons), "no start page was read")
+    if session.tally["postponed"]:
+        return f"nothing could be fetched from {site.start_urls[0]} for now: {reason}"
     missing = _matched_nothing(site, session.ledger.selector_counts(session.run), essential=True)
     if missing:
         return missing[0]
@@ -268,7 +276,6 @@ def _why_nothing(session: Session) -> str:
             f"{site.name} answered {refusals} to every request: it does not want this crawler; "
             "ask its owner, and take no for an answer"
         )
-    reason = next(iter(session.reasons), "no start page was read")
     return f"nothing could be fetched from {site.start_urls[0]}: {reason}"
 
 
