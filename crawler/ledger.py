@@ -791,7 +791,12 @@ def _add_target(
         number = known["id"]
         new = int(known["round"] < run.round)
         if found.kind == "image":
-            _merge_context(connection, number, Context.from_json(known["context"]), found.context)
+            # Within a round pages add to each other, for listings rarely give the tags; a new
+            # round replaces what an earlier one read.
+            before = Context.from_json(known["context"])
+            context = found.context if new else before.merged(found.context)
+            if context != before:
+                _update_context(connection, number, context)
         if new:
             state = "pending"
             kept = _keeps_picture(connection, number)
@@ -818,18 +823,14 @@ def _keeps_picture(connection: sqlite3.Connection, target_id: int) -> bool:
     return row is not None
 
 
-def _merge_context(
-    connection: sqlite3.Connection, target_id: int, known: Context, found: Context
-) -> None:
-    """Add what another page says of the same picture: listings rarely give the tags."""
-    merged = known.merged(found)
-    if merged == known:
-        return
-    connection.execute("UPDATE targets SET context = ? WHERE id = ?", (merged.to_json(), target_id))
+def _update_context(connection: sqlite3.Connection, target_id: int, context: Context) -> None:
+    connection.execute(
+        "UPDATE targets SET context = ? WHERE id = ?", (context.to_json(), target_id)
+    )
     connection.execute(
         "UPDATE sources SET title = ?, author = ?, licence = ?, terms = ?, tags = ?,"
         " attributes = ? WHERE target_id = ? AND superseded_at IS NULL",
-        (*_context_columns(merged), target_id),
+        (*_context_columns(context), target_id),
     )
 
 

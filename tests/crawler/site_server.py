@@ -168,13 +168,15 @@ class Handler(BaseHTTPRequestHandler):
         body = "".join(f'<li><a class="character" href="{link}">x</a></li>' for link in links)
         if last < config["characters"]:
             body += f'<a rel="next" href="/list/{number + 1}">next</a>'
-        self.html(f"<ul>{body}</ul>")
+        self.html(f"<ul class=characters>{body}</ul>")
 
     def character(self, number):
         hair = HAIR[number % len(HAIR)]
         self.html(
-            f"<h1>Character {number}</h1><figure><img src='/img/{number}.png'></figure>"
-            f"<dl><dd>{hair} hair</dd><dd>Blue Eyes</dd></dl><p class=artist>Artist {number % 3}</p>"
+            f"<h1>Character {number}</h1>"
+            f"<figure class=portrait><img src='/img/{number}.png'></figure>"
+            f"<dl class=profile><dd>{hair} hair</dd><dd>Blue Eyes</dd></dl>"
+            f"<p class='artist illustrator'>Artist {number % 3}</p>"
             "<a rel=license href='https://creativecommons.org/licenses/by/4.0/'>CC BY</a>"
         )
 
