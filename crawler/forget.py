@@ -10,7 +10,7 @@ from avatargan.files import write_atomically
 from crawler.ledger import Ledger, PictureRow
 from crawler.manifest import MANIFEST_NAME, write_manifest
 from crawler.report import REPORT_NAME, write_report
-from crawler.run import sweep
+from crawler.sweep import sweep
 from crawler.urls import absolute_url
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")

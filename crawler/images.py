@@ -72,11 +72,6 @@ def perceptual_hash(body: bytes) -> int:
         raise PictureError(f"the picture is damaged ({_brief(error)})") from None
 
 
-def distance(one: int, other: int) -> int:
-    """Return in how many of the 64 bits two perceptual hashes differ."""
-    return (one ^ other).bit_count()
-
-
 def _over_white(image: Image.Image) -> Image.Image:
     if not image.has_transparency_data:
         return image.convert("RGB")

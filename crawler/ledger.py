@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from avatargan.errors import CrawlError, OutputError
-from crawler.images import distance
+from crawler.similarity import distance
 from crawler.site import Kind
 from crawler.urls import host_of, url_digest
 

@@ -16,7 +16,7 @@ class CrawlProgress:
     """
 
     def __init__(self, limits: RunLimits) -> None:
-        self._bar: tqdm[None] = tqdm(
+        self._bar = tqdm(
             total=limits.max_images, unit="picture", disable=None, file=sys.stderr, mininterval=0.5
         )
 

@@ -15,18 +15,17 @@ from scrapy.crawler import AsyncCrawlerRunner
 
 from avatargan.errors import CrawlError
 from crawler.addresses import AddressPolicy
-from crawler.ledger import PICTURES_NAME, Found, Ledger, Run
+from crawler.ledger import Found, Ledger, Run
 from crawler.manifest import write_manifest
 from crawler.network import Network
 from crawler.pace import HostPace
 from crawler.scrapy_parts import SiteSpider, scrapy_settings
 from crawler.session import RunLimits, Session
 from crawler.site import SiteDescription
+from crawler.sweep import sweep
 
 # Selectors without which there is nothing to collect; the others only make the records poorer.
 _ESSENTIAL = re.compile(r"(pages\.(image|follow|each)|api\.(posts|fields\.image|require\..*))\Z")
-# Only what the crawler itself names like this is ever swept away.
-_OWN_FILE = re.compile(r"[0-9a-f]{64}\.(jpg|png|webp|gif)|\.[0-9a-f]{64}\..*\.tmp")
 
 
 @dataclass(frozen=True)
@@ -181,17 +180,6 @@ async def preview_site(
             pictures=images,
             matches={name: matches for name, (_, matches) in counts.items()},
         )
-
-
-def sweep(ledger: Ledger) -> None:
-    """Remove files that a killed process left without a record; the ledger must be writable."""
-    kept = {picture.file for picture in ledger.pictures()}
-    for path in (ledger.folder / PICTURES_NAME).glob("*/*"):
-        if (
-            _OWN_FILE.fullmatch(path.name)
-            and path.relative_to(ledger.folder).as_posix() not in kept
-        ):
-            path.unlink()
 
 
 async def _crawl(session: Session, *, stop_on_signals: bool) -> None:

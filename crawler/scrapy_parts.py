@@ -352,21 +352,11 @@ class BackOffMiddleware(_SessionMiddleware):
     """Repeats what failed for the moment, after a pause that the host sets or that doubles."""
 
     def process_response(self, request: Request, response: Response) -> Request | Response:
-        """Return the request again when the answer asks for it.
-
-        Raises:
-            PostponedError: the host is still overloaded after all tries.
-        """
+        """Return the request again while the answer asks for it and tries are left."""
         if response.status not in _WORTH_ANOTHER_TRY:
             return response
-        overloaded = response.status in _OVERLOADED
-        again = self._again(request, 5.0 if overloaded else 2.0, _header(response, "Retry-After"))
-        if again is not None:
-            return again
-        if overloaded:
-            host = host_of(request.url)
-            raise PostponedError(f"{host} keeps answering {response.status}", host)
-        return response
+        factor = 5.0 if response.status in _OVERLOADED else 2.0
+        return self._again(request, factor, _header(response, "Retry-After")) or response
 
     def process_exception(self, request: Request, exception: Exception) -> Request | None:
         """Return the request again when it failed on the way."""

@@ -10,17 +10,22 @@ from dataclasses import dataclass, field
 
 from avatargan.errors import PictureError
 from avatargan.files import write_atomically
-from crawler.images import distance, perceptual_hash, read_header
+from crawler.images import perceptual_hash, read_header
 from crawler.ledger import Ledger, PictureRow, Received, Run, Target
 from crawler.network import Network
 from crawler.outcomes import PostponedError
 from crawler.pace import HostPace
+from crawler.similarity import distance
 from crawler.site import SiteDescription
 
 logger = logging.getLogger(__name__)
 
-# After so many refusals (401, 403, 451) in a row a site has made clear that it does not want us.
+_REFUSALS = {401, 403, 451}
+_OVERLOADS = {429, 503}
+# After so many refusals in a row a site has made clear that it does not want us, and after so many
+# URLs in a row that stay overloaded, whatever the pauses, that it does not want us now.
 _MAX_REFUSALS_IN_A_ROW = 10
+_MAX_OVERLOADS_IN_A_ROW = 3
 # After so many pages without a single match a selector is taken to be wrong.
 _PAGES_BEFORE_GIVING_UP = 25
 # How much larger a near duplicate has to be to take the place of the picture that is kept.
@@ -74,21 +79,20 @@ class Session:
         return max(self.limits.max_bytes - self.network.bytes_received, 0)
 
     def note_answer(self, target: Target, status: int) -> None:
-        """Count an answer; a site that keeps refusing is left alone.
+        """Count the final answer to a target; a site that keeps refusing is left alone.
 
         Raises:
-            PostponedError: the host has refused too often in a row.
+            PostponedError: the host has refused, or was overloaded, too often in a row.
         """
         self.statuses[status] += 1
         host = target.host
-        if status not in {401, 403, 451}:
+        if status not in _REFUSALS | _OVERLOADS:
             self._refusals_in_a_row[host] = 0
             return
         self._refusals_in_a_row[host] += 1
-        if self._refusals_in_a_row[host] >= _MAX_REFUSALS_IN_A_ROW:
-            raise PostponedError(
-                f"{host} answered {status} to {_MAX_REFUSALS_IN_A_ROW} requests in a row", host
-            )
+        times = _MAX_OVERLOADS_IN_A_ROW if status in _OVERLOADS else _MAX_REFUSALS_IN_A_ROW
+        if self._refusals_in_a_row[host] >= times:
+            raise PostponedError(f"{host} answers {status} to one URL after the other", host)
 
     def settle(self, target: Target, state: str, reason: str, status: int | None = None) -> None:
         """Record that a target failed, was refused or is postponed."""

@@ -1,19 +1,22 @@
 """Fixtures of the crawler's tests."""
 
-from contextlib import ExitStack
-
 import pytest
 
-for needed in ("scrapy", "imagehash"):
-    pytest.importorskip(needed, reason=f"the crawl extra is not installed ({needed})")
+pytest.importorskip("scrapy", reason="the crawl extra is not installed (scrapy)")
+pytest.importorskip("imagehash", reason="the crawl extra is not installed (imagehash)")
 
-from tests.crawler.helpers import running_site
+
+@pytest.fixture(scope="session")
+def site_server():
+    """The process that serves the test sites."""
+    from tests.crawler.helpers import SiteServer
+
+    server = SiteServer()
+    yield server
+    server.close()
 
 
 @pytest.fixture
-def serve(tmp_path):
-    """Start a test site: ``serve(characters=10, hazards=True)``."""
-    with ExitStack() as stack:
-        yield lambda **config: stack.enter_context(
-            running_site(tmp_path / f"site{config.pop('number', '')}", **config)
-        )
+def serve(site_server, tmp_path):
+    """Open a test site: ``serve(characters=10, hazards=True)``."""
+    return lambda number="", **config: site_server.open_site(tmp_path / f"site{number}", **config)

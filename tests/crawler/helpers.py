@@ -1,15 +1,18 @@
 """Starting the test site as a process, and running crawls of it."""
 
 import asyncio
+import io
 import json
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 from crawler.addresses import AddressPolicy
+from crawler.cli import main
 from crawler.ledger import Ledger
 from crawler.run import run_crawl
 from crawler.session import RunLimits
@@ -18,6 +21,15 @@ from crawler.site import load_site
 ROOT = Path(__file__).parents[2]
 # Between requests to the test site: short, and only allowed because the site is private.
 PAUSE = 0.004
+
+
+# All images of the gallery but those that make a crawl wait for a timeout.
+QUICK_IMAGES = "figure img:not([src*=slow]):not([src*=short])"
+
+
+def tell(**figures) -> None:
+    """Write measured figures to stdout, where ``pytest -s`` shows them."""
+    sys.stdout.write(f"\nmeasured {json.dumps(figures)}\n")
 
 
 @dataclass
@@ -61,26 +73,35 @@ class RunningSite:
         return path
 
 
-@contextmanager
-def running_site(folder: Path, **config):
-    folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "requests.jsonl"
-    (folder / "config.json").write_text(json.dumps({"log": str(log), **config}))
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.crawler.site_server", str(folder / "config.json")],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    try:
-        port = int(process.stdout.readline())
+class SiteServer:
+    """The process that serves all test sites."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.crawler.site_server"],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            bufsize=1,
+        )
+
+    def open_site(self, folder: Path, **config) -> RunningSite:
+        """Open a site of its own port; its configuration and log lie in ``folder``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        log = folder / "requests.jsonl"
         log.touch()
-        yield RunningSite(port, folder, log)
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+        path = folder / "config.json"
+        path.write_text(json.dumps({"log": str(log), **config}))
+        self._process.stdin.write(f"{path}\n")
+        return RunningSite(int(self._process.stdout.readline()), folder, log)
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._process.stdin.close()
+        self._process.stdout.close()
 
 
 def crawl(description: Path, out: Path, pause: float = PAUSE, **options):
@@ -95,16 +116,32 @@ def crawl(description: Path, out: Path, pause: float = PAUSE, **options):
     )
 
 
-def command(*arguments, cwd=ROOT, **environment):
-    """Run ``python -m crawler`` as a user does."""
+def command(*arguments, cwd=ROOT):
+    """Run ``python -m crawler`` as a user does, in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "crawler", *map(str, arguments)],
         cwd=cwd,
         capture_output=True,
         text=True,
         timeout=110,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
+
+
+def quick_command(*arguments):
+    """The same in this process: quicker, for the many ways in which a command can be wrong."""
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    with (
+        mock.patch.object(sys, "argv", ["crawler", *map(str, arguments)]),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        try:
+            main()
+        except SystemExit as stop:
+            code = stop.code or 0
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 def rows(out: Path, query: str, *values):

@@ -1,8 +1,9 @@
-"""A web site to crawl, as a process of its own: ``python -m tests.crawler.site_server CONFIG``.
+"""Web sites to crawl, served by a process of its own: ``python -m tests.crawler.site_server``.
 
-CONFIG is a JSON file. Every request is written to the log named in it, one JSON line each, with
-the time at which it arrived and ended by this process's clock, so that what a crawler did is
-measured by the server and not by the crawler.
+For each line on stdin, the path of a JSON file with a site's configuration, a site is opened on a
+port of its own on loopback, and the port is printed. Every request is written to the log named in
+the file, one JSON line each, with the times at which it arrived and ended by this process's clock:
+what a crawler did is measured by the server and not by the crawler.
 """
 
 import contextlib
@@ -79,16 +80,21 @@ HAZARD_IMAGES = (
 
 
 def main() -> None:
-    config = DEFAULTS | json.loads(Path(sys.argv[1]).read_text())
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    server.config = config
-    server.log = Path(config["log"]).open("a", buffering=1)
-    server.seen = set()
-    server.pictures = scenes() if config["scenes"] else []
-    Path(config["log"]).with_suffix(".port").write_text(str(server.server_address[1]))
-    print(server.server_address[1], flush=True)
-    server.serve_forever()
+    for line in sys.stdin:
+        site = open_site(DEFAULTS | json.loads(Path(line.strip()).read_text()))
+        threading.Thread(target=site.serve_forever, daemon=True).start()
+        sys.stdout.write(f"{site.server_address[1]}\n")
+        sys.stdout.flush()
+
+
+def open_site(config) -> ThreadingHTTPServer:
+    site = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    site.daemon_threads = True
+    site.config = config
+    site.log = Path(config["log"])
+    site.seen = set()
+    site.pictures = scenes() if config["scenes"] else []
+    return site
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -115,8 +121,8 @@ class Handler(BaseHTTPRequestHandler):
             "status": self.status,
             "complete": complete,
         }
-        with self.log_lock:
-            self.server.log.write(json.dumps(entry) + "\n")
+        with self.log_lock, self.server.log.open("a") as log:
+            log.write(json.dumps(entry) + "\n")
 
     def answer(self):
         config = self.server.config

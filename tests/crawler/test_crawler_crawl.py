@@ -1,6 +1,6 @@
 """Whole crawls of a real server process: what is collected, recorded, refused and fetched again."""
 
-import json
+from itertools import pairwise
 
 import pytest
 from PIL import Image
@@ -10,7 +10,7 @@ from crawler.ledger import Ledger
 from crawler.manifest import read_manifest
 from crawler.site import ready_descriptions
 from tests.crawler.drawing import drawn
-from tests.crawler.helpers import crawl, rows
+from tests.crawler.helpers import crawl, rows, tell
 
 
 def images_fetched(site, status=200):
@@ -205,8 +205,12 @@ def test_a_site_that_refuses_midway_is_left_alone(serve, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "headers", [{"X-Robots-Tag": "noimageindex"}, {"X-Robots-Tag": "noai, noimageai"},
-                {"TDM-Reservation": "1"}]
+    "headers",
+    [
+        {"X-Robots-Tag": "noimageindex"},
+        {"X-Robots-Tag": "noai, noimageai"},
+        {"TDM-Reservation": "1"},
+    ],
 )
 def test_pages_that_ask_not_to_have_their_pictures_taken_are_heeded(serve, tmp_path, headers):
     site = serve(characters=2, page_headers=headers)
@@ -220,9 +224,7 @@ def test_an_api_is_read_page_by_page(serve, tmp_path):
     summary = crawl(api_description(site), tmp_path / "out")
     assert summary.outcome == "finished"
     # Every fifth post has another rating than the description accepts.
-    assert sorted(images_fetched(site)) == sorted(
-        f"/img/{n}.png" for n in range(1, 13) if n % 5
-    )
+    assert sorted(images_fetched(site)) == sorted(f"/img/{n}.png" for n in range(1, 13) if n % 5)
     assert [path for path in site.paths() if "/api/" in path] == [
         f"/api/posts.json?limit=5&page={n}" for n in (1, 2, 3, 4)
     ]
@@ -240,7 +242,9 @@ def test_an_api_is_read_page_by_page(serve, tmp_path):
 def test_ready_descriptions_collect_once_filled_in(serve, tmp_path, ready):
     site = serve(posts=4, characters=4)
     text = ready.read_text().replace("https://shop.example/characters/", f"{site.url}/list/1")
-    text = text.replace("https://booru.example", site.url).replace("/posts.json?", "/api/posts.json?")
+    text = text.replace("https://booru.example", site.url).replace(
+        "/posts.json?", "/api/posts.json?"
+    )
     text = text.replace("you@example.org", "tester@crawl.test-site.dev")
     filled = tmp_path / "filled.toml"
     filled.write_text(text)
@@ -288,29 +292,29 @@ def test_two_hundred_pages_with_every_hazard(serve, tmp_path):
     summary = crawl(description, tmp_path / "out", pause=pause)
     requests = site.requests()
     pages = {p for p in site.paths(200) if p.startswith(("/list/", "/character/"))}
-    gaps = [b["arrived"] - a["arrived"] for a, b in zip(requests, requests[1:], strict=False)]
+    gaps = [b["arrived"] - a["arrived"] for a, b in pairwise(requests)]
     disallowed = [path for path in site.paths() if path.startswith("/private/")]
     sources = {row[0] for row in rows(tmp_path / "out", "SELECT url FROM sources")}
     wanted = {f"{site.url}/img/{n}.png" for n in range(1, 181)}
-    print(
-        json.dumps(
-            {
-                "pages": len(pages),
-                "requests": len(requests),
-                "disallowed": len(disallowed),
-                "smallest_gap": round(min(gaps), 4),
-                "pause": pause,
-                "pictures": summary.pictures,
-                "missing": len(wanted - sources),
-                "fetched_twice": len(images_fetched(site)) - len(set(images_fetched(site))),
-            }
-        )
+    tell(
+        pages=len(pages),
+        requests=len(requests),
+        disallowed_fetches=len(disallowed),
+        pause_s=pause,
+        smallest_gap_s=round(min(gaps), 4),
+        pictures=summary.pictures,
+        source_urls_missing=len(wanted - sources),
     )
     assert len(pages) == 200
     assert disallowed == []
     assert min(gaps) >= pause
     assert wanted <= sources
-    assert len(images_fetched(site)) - len(set(images_fetched(site))) <= 3  # broken ones, repeated
+    # Only the picture that ends too early is asked for a second time, as often as retries say.
+    fetched = images_fetched(site)
+    assert {path for path in fetched if fetched.count(path) > 1} <= {
+        "/img/short.png",
+        "/img/slow.png",
+    }
 
 
 def api_description(site):

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import pytest
 
@@ -11,17 +12,27 @@ from crawler.ledger import LEDGER_NAME, Ledger
 from crawler.manifest import read_manifest
 from crawler.report import write_report
 from tests.crawler.drawing import drawn
-from tests.crawler.helpers import command, crawl, rows
+from tests.crawler.helpers import QUICK_IMAGES, command, crawl, quick_command, rows
+
+
+@pytest.fixture(scope="module")
+def crawled_once(site_server, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("crawled")
+    site = site_server.open_site(folder / "site", characters=4, hazards=True, retry_after="0")
+    description = site.describe(
+        pages=f'start = ["{site.url}/list/1", "{site.url}/gallery"]\n'
+        'follow = "a[href*=character]"\n'
+        f'next = "a[rel=next]"\nimage = "{QUICK_IMAGES}"\ntags = "dd::text"'
+    )
+    crawl(description, folder / "out")
+    return site, description, folder / "out"
 
 
 @pytest.fixture
-def crawled(serve, tmp_path):
-    site = serve(characters=4, hazards=True, retry_after="0")
-    description = site.describe(
-        pages=f'start = ["{site.url}/list/1", "{site.url}/gallery"]\nfollow = "a[href*=character]"\n'
-        'next = "a[rel=next]"\nimage = "img:not([src*=slow]):not([src*=short])"\ntags = "dd::text"'
-    )
-    crawl(description, tmp_path / "out")
+def crawled(crawled_once, tmp_path):
+    """A site, its description and a finished crawl of it that the test may change."""
+    site, description, out = crawled_once
+    shutil.copytree(out, tmp_path / "out")
     return site, description, tmp_path / "out"
 
 
@@ -37,9 +48,7 @@ def sha256_of(number):
 @pytest.mark.parametrize("by", ["url", "page", "sha256", "start of sha256", "id", "phash"])
 def test_a_picture_can_be_named_in_every_way_it_is_known(crawled, by):
     site, _, out = crawled
-    entry = next(
-        e for e in read_manifest(out).values() if e["urls"] == [f"{site.url}/img/2.png"]
-    )
+    entry = next(e for e in read_manifest(out).values() if e["urls"] == [f"{site.url}/img/2.png"])
     asked = {
         "url": f"{site.url}/img/2.png",
         "page": f"{site.url}/character/2",
@@ -153,7 +162,7 @@ def test_what_cannot_be_meant_removes_nothing(crawled, asked, message):
 
 def test_the_command_plans_and_then_removes(crawled):
     site, _, out = crawled
-    planned = command("forget", f"{site.url}/img/2.png", "--out", out, "--dry-run")
+    planned = quick_command("forget", f"{site.url}/img/2.png", "--out", out, "--dry-run")
     assert planned.returncode == 0, planned.stderr
     assert "would remove 1 picture(s)" in planned.stdout
     assert len(list((out / "pictures").rglob(f"{sha256_of(2)}*"))) == 1
@@ -161,13 +170,13 @@ def test_the_command_plans_and_then_removes(crawled):
     (result,) = json.loads(done.stdout)
     assert len(result["files"]) == 1
     assert list((out / "pictures").rglob(f"{sha256_of(2)}*")) == []
-    again = command("forget", "deadbeef", "--out", out)
+    again = quick_command("forget", "deadbeef", "--out", out)
     assert (again.returncode, again.stdout) == (2, "")
     assert again.stderr.startswith("error: no picture")
 
 
 def test_ids_are_not_given_again(crawled):
-    site, description, out = crawled
+    _, description, out = crawled
     before = {e["id"] for e in read_manifest(out).values()}
     last = max(before)
     forget_one(out, last)

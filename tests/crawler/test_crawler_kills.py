@@ -10,13 +10,14 @@ import time
 import pytest
 
 from crawler.ledger import LEDGER_NAME, Ledger
-from tests.crawler.helpers import ROOT, crawl
+from tests.crawler.helpers import ROOT, crawl, tell
+
+OWN = ("--allow-private", "--private-pause")
 
 
 def start(description, out, pause):
     return subprocess.Popen(
-        [sys.executable, "-m", "crawler", "run", str(description), str(out)]
-        + ["--allow-private", "--private-pause", str(pause)],
+        [sys.executable, "-m", "crawler", "run", str(description), str(out), *OWN, str(pause)],
         cwd=ROOT,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -74,9 +75,12 @@ def crawl_with_kills(site, out, *, kills, pictures, pause, seed):
         files = [out / picture.file for picture in ledger.pictures()]
     expected = {f"{site.url}/img/{number}.png" for number in range(1, pictures + 1)}
     fetched = [path for path in site.paths(200) if path.startswith("/img/")]
-    print(
-        f"kills {done}, lost {len(expected - sources)}, fetched again after arriving "
-        f"{len(refetched)}, cut off in transfer by a kill {len(fetched) - len(set(fetched))}"
+    tell(
+        kills=done,
+        pictures=len(expected),
+        lost=len(expected - sources),
+        fetched_again_after_arriving=len(refetched),
+        cut_off_in_transfer_by_a_kill=len(fetched) - len(set(fetched)),
     )
     assert summary.outcome == "finished"
     assert sources == expected
@@ -125,7 +129,7 @@ main()
 )
 def test_death_between_arrival_and_record_refetches_nothing(serve, tmp_path, moment):
     site = serve(characters=1)
-    options = ["--allow-private", "--private-pause", "0.01"]
+    options = [*OWN, "0.01"]
     killed = subprocess.run(
         [sys.executable, "-c", DIE_AT, moment, "run", site.describe(), tmp_path / "out", *options],
         cwd=ROOT,

@@ -13,8 +13,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from crawler.addresses import AddressPolicy
-from crawler.network import FetchError, Network, TooLargeError
-from tests.crawler.helpers import ROOT
+from crawler.network import FetchError, Network
+from tests.crawler.helpers import ROOT, tell
 
 # Prints by how many bytes the peak memory of a process grew while it fetched a URL with a cap.
 MEASURE = """
@@ -65,7 +65,7 @@ def test_a_body_of_five_gigabytes_is_cut_off_at_the_cap_with_flat_memory(serve, 
         check=True,
     )
     measured = json.loads(done.stdout)
-    print(f"{path}, cap {cap}: received {measured['received']}, peak +{measured['growth']} bytes")
+    tell(path=path, cap=cap, received=measured["received"], peak_growth=measured["growth"])
     assert measured["cut_off"]
     assert measured["received"] <= cap + 1_000_000
     assert measured["growth"] <= 3 * cap + 8_000_000
@@ -155,9 +155,7 @@ def tls_server(folder):
         pem = serialization.Encoding.PEM
         (folder / "certificate.pem").write_bytes(certificate.public_bytes(pem))
         (folder / "key.pem").write_bytes(
-            key.private_bytes(
-                pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
+            key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
         )
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(folder / "certificate.pem", folder / "key.pem")

@@ -1,20 +1,18 @@
 """The server never measures more than the stated rate."""
 
-from email.utils import format_datetime
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from itertools import pairwise
 
 import pytest
 
 from avatargan.errors import CrawlError
 from crawler.pace import retry_after_seconds
-from tests.crawler.helpers import crawl, rows
+from tests.crawler.helpers import crawl, rows, tell
 
 
 def gaps(requests):
-    return [
-        after["arrived"] - before["arrived"]
-        for before, after in zip(requests, requests[1:], strict=False)
-    ]
+    return [after["arrived"] - before["arrived"] for before, after in pairwise(requests)]
 
 
 def test_the_default_rate_is_one_request_a_second_across_runs_and_for_robots_too(serve, tmp_path):
@@ -31,7 +29,7 @@ def test_the_default_rate_is_one_request_a_second_across_runs_and_for_robots_too
         "/img/1.png",
     ]
     assert len(requests) >= 5
-    print(f"smallest gap by the server's clock: {min(gaps(requests)):.4f} s")
+    tell(requests=len(requests), smallest_gap_s=round(min(gaps(requests)), 4))
     assert min(gaps(requests)) >= 1.0
 
 
@@ -45,9 +43,7 @@ def test_redirects_and_repeated_requests_keep_the_pace_one_at_a_time(serve, tmp_
     # Done one at a time, apart from those that the crawler gave up and the server went on with.
     whole = [entry for entry in requests if entry["complete"] and "slow" not in entry["path"]]
     overlapping = [
-        (one["path"], two["path"])
-        for one, two in zip(whole, whole[1:], strict=False)
-        if two["arrived"] < one["ended"]
+        (one["path"], two["path"]) for one, two in pairwise(whole) if two["arrived"] < one["ended"]
     ]
     assert overlapping == []
 
@@ -82,19 +78,36 @@ def test_a_host_that_wants_a_long_rest_is_left_to_a_later_run(serve, tmp_path):
 
 
 def test_a_site_that_keeps_answering_429_is_left_alone(serve, tmp_path):
-    site = serve(characters=9, per_page=9, hostile=["/status/429"])
+    site = serve(characters=9, per_page=9, hostile=[f"/status/429?{n}" for n in range(9)])
     description = site.describe(
         pages=f'start = ["{site.url}/hostile", "{site.url}/list/1"]\nfollow = "a"\nimage = "img"'
     )
     summary = crawl(description, tmp_path / "out")
     assert summary.outcome == "postponed"
-    assert site.paths(429) == ["/status/429"] * 2  # one repetition, as the description says
-    assert site.paths()[-1] == "/status/429"
+    # Three URLs with one repetition each, as the description says, and then no more.
+    assert site.paths(429) == [f"/status/429?{n}" for n in (0, 0, 1, 1, 2, 2)]
+    assert site.paths()[-1] == "/status/429?2"
+
+
+def test_one_url_that_stays_overloaded_does_not_hold_up_the_others(serve, tmp_path):
+    site = serve(characters=2, hostile=["/status/503"])
+    description = site.describe(
+        pages=f'start = ["{site.url}/hostile", "{site.url}/list/1"]\nfollow = "a"\nimage = "img"'
+    )
+    summary = crawl(description, tmp_path / "out")
+    assert (summary.outcome, summary.stored) == ("finished", 2)
 
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("120", 120.0), (" 0 ", 0.0), (None, None), ("soon", None), ("-5", None), ("99999999999", 999999999.0)],
+    [
+        ("120", 120.0),
+        (" 0 ", 0.0),
+        (None, None),
+        ("soon", None),
+        ("-5", None),
+        ("9" * 11, 999999999.0),
+    ],
 )
 def test_retry_after_in_seconds(header, seconds):
     assert retry_after_seconds(header) == seconds

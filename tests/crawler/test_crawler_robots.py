@@ -1,5 +1,7 @@
 """robots.txt is obeyed, and one that cannot be read means that nothing is fetched."""
 
+from itertools import pairwise
+
 import pytest
 
 from avatargan.errors import CrawlError
@@ -8,7 +10,7 @@ from tests.crawler.helpers import crawl, rows
 
 
 def test_nothing_that_robots_forbids_is_fetched(serve, tmp_path):
-    site = serve(characters=3, hazards=True)
+    site = serve(characters=3, hazards=True, retry_after="0")
     crawl(site.describe(), tmp_path / "out")
     disallowed = [path for path in site.paths() if path.startswith("/private/")]
     assert disallowed == []
@@ -66,7 +68,7 @@ def test_crawl_delay_is_honoured(serve, tmp_path):
     crawl(site.describe(), tmp_path / "out")
     arrivals = [entry["arrived"] for entry in site.requests()][1:]  # after robots.txt itself
     assert len(arrivals) == 7
-    assert min(b - a for a, b in zip(arrivals, arrivals[1:], strict=False)) >= 0.2
+    assert min(b - a for a, b in pairwise(arrivals)) >= 0.2
 
 
 def test_request_rate_counts_as_a_delay():
@@ -82,7 +84,9 @@ def test_rules_for_this_crawler_by_name_come_before_those_for_all():
     assert not rules.allows("http://site/any")
 
 
-@pytest.mark.parametrize(("status", "allowed"), [(404, True), (410, True), (401, False), (403, False)])
+@pytest.mark.parametrize(
+    ("status", "allowed"), [(404, True), (410, True), (401, False), (403, False)]
+)
 def test_answers_without_rules(status, allowed):
     assert read_robots(status, b"").allows("http://site/any") is allowed
 
