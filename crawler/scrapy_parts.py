@@ -64,6 +64,7 @@ def scrapy_settings(site: SiteDescription) -> dict[str, Any]:
         "DOWNLOAD_MAXSIZE": site.limits.max_page_bytes,  # also of what is decompressed
         "DOWNLOAD_WARNSIZE": 0,
         "DOWNLOAD_DELAY": 0,  # LedgerDownloadHandler keeps the pace
+        "CONCURRENT_ITEMS": 1,  # the spider yields none
         "CONCURRENT_REQUESTS": 32,
         "CONCURRENT_REQUESTS_PER_DOMAIN": 1,
         "SCHEDULER": f"{here}.LedgerScheduler",

@@ -47,14 +47,21 @@ def test_every_request_says_who_is_asking_and_carries_no_cookie(serve, tmp_path)
     assert all(entry["cookie"] is None for entry in site.requests())
 
 
-def test_each_hazard_is_refused_for_its_own_reason(serve, tmp_path):
-    site = serve(characters=3, hazards=True, retry_after="0")
-    summary = crawl(site.describe(), tmp_path / "out")
+@pytest.fixture(scope="module")
+def hazardous(site_server, tmp_path_factory):
+    """A site with every hazard, a finished crawl of it, and its summary."""
+    folder = tmp_path_factory.mktemp("hazardous")
+    site = site_server.open_site(folder / "site", characters=3, hazards=True, retry_after="0")
+    return site, folder / "out", crawl(site.describe(), folder / "out")
+
+
+def test_each_hazard_is_refused_for_its_own_reason(hazardous):
+    site, out, summary = hazardous
     assert summary.outcome == "finished"
     reasons = {
         url.removeprefix(site.url): reason
         for url, reason in rows(
-            tmp_path / "out", "SELECT url, reason FROM targets WHERE state IN ('refused', 'failed')"
+            out, "SELECT url, reason FROM targets WHERE state IN ('refused', 'failed')"
         )
     }
     expected = {
@@ -86,20 +93,19 @@ def test_each_hazard_is_refused_for_its_own_reason(serve, tmp_path):
     for path, reason in expected.items():
         assert reason in reasons.pop(path), path
     assert reasons == {}
-    kept = {row[0] for row in rows(tmp_path / "out", "SELECT DISTINCT url FROM sources")}
+    kept = {row[0] for row in rows(out, "SELECT DISTINCT url FROM sources")}
     assert {url.removeprefix(site.url) for url in kept} == {
         *(f"/img/{name}.png" for name in ("1", "2", "3", "busy", "limited", "copy", "redirected")),
         "/img/near.jpg",
     }
 
 
-def test_copies_are_kept_once_with_all_their_urls(serve, tmp_path):
-    site = serve(characters=3, hazards=True, retry_after="0")
-    crawl(site.describe(), tmp_path / "out")
-    entry = next(e for e in read_manifest(tmp_path / "out").values() if len(e["urls"]) > 1)
+def test_copies_are_kept_once_with_all_their_urls(hazardous):
+    _, out, _ = hazardous
+    entry = next(e for e in read_manifest(out).values() if len(e["urls"]) > 1)
     names = [url.rsplit("/", 1)[1] for url in entry["urls"]]
     assert sorted(names) == ["1.png", "copy.png", "near.jpg"]
-    relations = rows(tmp_path / "out", "SELECT url, relation FROM sources")
+    relations = rows(out, "SELECT url, relation FROM sources")
     assert {url.rsplit("/", 1)[1]: relation for url, relation in relations}.items() >= {
         "1.png": "original",
         "copy.png": "exact",

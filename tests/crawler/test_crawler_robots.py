@@ -6,12 +6,15 @@ import pytest
 
 from avatargan.errors import CrawlError
 from crawler.robots import RobotsUnavailableError, read_robots
-from tests.crawler.helpers import crawl, rows
+from tests.crawler.helpers import QUICK_IMAGES, crawl, rows
 
 
 def test_nothing_that_robots_forbids_is_fetched(serve, tmp_path):
     site = serve(characters=3, hazards=True, retry_after="0")
-    crawl(site.describe(), tmp_path / "out")
+    description = site.describe(
+        pages=f'start = ["{site.url}/list/1"]\nfollow = "a"\nimage = "{QUICK_IMAGES}"'
+    )
+    crawl(description, tmp_path / "out")
     disallowed = [path for path in site.paths() if path.startswith("/private/")]
     assert disallowed == []
     refused = rows(
