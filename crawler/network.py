@@ -151,7 +151,7 @@ class Network:
         announced = response.content_length
         if announced is not None and announced > max_bytes:
             response.close()
-            raise TooLargeError(f"{announced} bytes announced, more than {max_bytes}")
+            raise TooLargeError(f"more than {max_bytes} bytes")
         body = bytearray()
         async for chunk in response.content.iter_any():
             self.bytes_received += len(chunk)

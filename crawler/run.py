@@ -13,7 +13,7 @@ from typing import Any
 
 from scrapy.crawler import AsyncCrawlerRunner
 
-from avatargan.errors import CrawlError
+from avatargan.errors import CrawlError, OptionError
 from crawler.addresses import AddressPolicy
 from crawler.ledger import Found, Ledger, Run
 from crawler.manifest import write_manifest
@@ -109,8 +109,11 @@ async def run_crawl(
         CrawlError: the description is not filled in, the site refuses the crawler, or an
             essential selector matched nothing.
         OutputError: the folder cannot be written.
+        OptionError: ``pause`` is shorter than the description's and the site is not private.
     """
     _check_filled_in(site, policy)
+    if network_factory is make_network:
+        _check_pause(site, policy, pause)
     limits = effective_limits(site, limits)
     with Ledger.create(folder) as ledger:
         sweep(ledger)
@@ -148,8 +151,11 @@ async def preview_site(
 
     Raises:
         CrawlError: the page cannot be fetched, or an essential selector matched nothing.
+        OptionError: ``pause`` is shorter than the description's and the site is not private.
     """
     _check_filled_in(site, policy)
+    if network_factory is make_network:
+        _check_pause(site, policy, pause)
     with TemporaryDirectory() as scratch, Ledger.create(Path(scratch)) as ledger:
         run = ledger.begin_run(site.name, site.digest, site.user_agent)
         async with network_factory(policy, site) as network:
@@ -227,6 +233,15 @@ def _check_filled_in(site: SiteDescription, policy: AddressPolicy) -> None:
         raise CrawlError(
             f"the description still holds the placeholder {placeholder!r}; "
             "fill in the site's hosts and your own contact"
+        )
+
+
+def _check_pause(site: SiteDescription, policy: AddressPolicy, pause: float | None) -> None:
+    gentle = pause is None or pause >= site.rate.seconds_between_requests
+    if not gentle and policy is not AddressPolicy.PRIVATE_ONLY:
+        raise OptionError(
+            f"a pause of {pause} s is shorter than the description's; "
+            "only one's own private site may be crawled faster"
         )
 
 

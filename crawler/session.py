@@ -60,6 +60,8 @@ class Session:
     failure: Exception | None = None
     begun: float = field(default_factory=time.monotonic)
     _refusals_in_a_row: Counter[str] = field(default_factory=Counter)
+    # Two copies that arrive together from two hosts must not each miss the other.
+    _storing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def stop(self, reason: str) -> None:
         """End the run in good order: what is under way is kept, nothing more is begun."""
@@ -119,6 +121,10 @@ class Session:
 
     async def store(self, target_id: int) -> None:
         """Check the body that arrived for a target and keep it, once, as a picture."""
+        async with self._storing:
+            await self._store_within_limit(target_id)
+
+    async def _store_within_limit(self, target_id: int) -> None:
         limit = self.limits.max_images
         if limit is not None and self.tally["stored"] >= limit:
             self.stop("max-images")

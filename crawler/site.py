@@ -1,6 +1,7 @@
 """Site descriptions: the TOML file that says what to collect from one site, and how gently."""
 
 import hashlib
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -26,6 +27,8 @@ from crawler.urls import absolute_url, host_of
 # Names that the standards reserve for examples (RFC 2606): a description with one of them has not
 # been filled in yet.
 _PLACEHOLDERS = ("example", "example.com", "example.net", "example.org", "invalid", "test")
+
+_HOST_PATTERN = re.compile(r"\*|(\*\.)?([a-z0-9_-]+\.)*[a-z0-9_-]+")
 
 PRODUCT = "avatargan-crawler"
 
@@ -60,6 +63,13 @@ def _absolute_http_url(text: str) -> str:
     return url
 
 
+def _host_pattern(text: str) -> str:
+    if not _HOST_PATTERN.fullmatch(text):
+        raise ValueError(f"{text!r} is not a host such as 'shop.org', '*.shop.org' or '*'")
+    return text
+
+
+Host = Annotated[str, AfterValidator(_host_pattern)]
 Selector = Annotated[str, Field(min_length=1), AfterValidator(_compilable_selector)]
 Expression = Annotated[str, Field(min_length=1), AfterValidator(_compilable_expression)]
 HttpUrl = Annotated[str, AfterValidator(_absolute_http_url)]
@@ -153,8 +163,8 @@ class SiteDescription(_Table):
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$")
     contact: str
-    hosts: list[str] = []
-    image_hosts: list[str] = []
+    hosts: list[Host] = []
+    image_hosts: list[Host] = []
     recheck_images: bool = True
     require_tags: list[str] = []
     exclude_tags: list[str] = []

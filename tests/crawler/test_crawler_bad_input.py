@@ -5,7 +5,8 @@ import sqlite3
 
 import pytest
 
-from avatargan.errors import CrawlError
+from avatargan.errors import CrawlError, OptionError
+from crawler.addresses import AddressPolicy
 from crawler.ledger import LEDGER_NAME, Ledger
 from crawler.manifest import read_manifest
 from crawler.site import load_site, ready_descriptions
@@ -49,6 +50,7 @@ def assert_refused(done, *words):
         (("[pages]", "[api]"), ["unknown key 'api.start'"]),
         (('start = ["https://shop.test-site.dev/"]', "start = []"), ["pages.start"]),
         (('"shop"', '"My Shop"'), ["name"]),
+        (("[pages]", 'hosts = ["https://shop.org/"]\n[pages]'), ["hosts", "'*.shop.org'"]),
     ],
 )
 def test_a_description_with_a_mistake(tmp_path, change, words):
@@ -242,6 +244,13 @@ def test_options_that_make_no_sense(tmp_path, options, words):
     (tmp_path / "site.toml").write_text(GOOD)
     done = quick_command("run", tmp_path / "site.toml", tmp_path / "out", *options)
     assert_refused(done, *words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_only_a_private_site_may_be_crawled_faster_than_described(tmp_path):
+    (tmp_path / "site.toml").write_text(GOOD)
+    with pytest.raises(OptionError, match="only one's own private site"):
+        crawl(tmp_path / "site.toml", tmp_path / "out", policy=AddressPolicy.PUBLIC_AND_PRIVATE)
     assert not (tmp_path / "out").exists()
 
 

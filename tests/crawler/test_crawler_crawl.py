@@ -1,5 +1,10 @@
 """Whole crawls of a real server process: what is collected, recorded, refused and fetched again."""
 
+import json
+import signal
+import subprocess
+import sys
+import time
 from itertools import pairwise
 
 import pytest
@@ -10,7 +15,7 @@ from crawler.ledger import Ledger
 from crawler.manifest import read_manifest
 from crawler.site import ready_descriptions
 from tests.crawler.drawing import drawn
-from tests.crawler.helpers import crawl, rows, tell
+from tests.crawler.helpers import ROOT, crawl, rows, tell
 
 
 def images_fetched(site, status=200):
@@ -199,6 +204,47 @@ def test_a_run_stops_at_max_minutes(serve, tmp_path):
     summary = crawl(site.describe(), tmp_path / "out", pause=0.2, max_minutes=0.02)
     assert summary.outcome == "max-minutes"
     assert 0 < len(site.paths()) < 10
+
+
+def test_ctrl_c_ends_a_run_in_good_order(serve, tmp_path):
+    site = serve(characters=20)
+    arguments = [
+        "run",
+        site.describe(),
+        tmp_path / "out",
+        "--allow-private",
+        "--private-pause",
+        "0.1",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "crawler", *arguments, "--json"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    while len(site.paths()) < 3:
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert json.loads(told)["outcome"] == "interrupted"
+    assert crawl(site.describe(), tmp_path / "out").pictures == 20
+
+
+def test_copies_arriving_together_from_two_hosts_are_kept_once(serve, tmp_path):
+    site = serve()
+    names = [f"/img/{n}.png" for n in range(1, 9)]
+    shown = [
+        f"{base}{name}" for name in names for base in (site.url, f"http://localhost:{site.port}")
+    ]
+    both = serve(number=2, hostile=shown)
+    description = both.describe(
+        top='name = "two"\ncontact = "tester@crawl.test-site.dev"\nimage_hosts = ["localhost"]',
+        pages=f'start = ["{both.url}/hostile"]\nimage = "img"',
+    )
+    summary = crawl(description, tmp_path / "out")
+    assert (summary.outcome, summary.pictures, summary.duplicates) == ("finished", 8, 8)
 
 
 def test_a_site_that_refuses_midway_is_left_alone(serve, tmp_path):

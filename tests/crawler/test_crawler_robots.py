@@ -44,7 +44,6 @@ def test_when_robots_answers_again_a_later_run_fetches(serve, tmp_path):
     broken = serve(characters=2, robots_status=503)
     with pytest.raises(CrawlError):
         crawl(broken.describe(rate="retries = 0"), tmp_path / "out")
-    (broken.folder / "config.json").write_text("{}")
     mended = serve(number=2, characters=2)
     assert crawl(mended.describe(), tmp_path / "out").stored == 2
 
