@@ -69,7 +69,8 @@ def run_command(
     allow_private: Annotated[bool, _ALLOW_PRIVATE] = False,
     private_pause: Annotated[float | None, _PRIVATE_PAUSE] = None,
     dry_run: Annotated[
-        bool, typer.Option(help="Say what would be done; contact nobody, write nothing.")
+        bool,
+        typer.Option("--dry-run", help="Say what would be done; contact nobody, write nothing."),
     ] = False,
     log: Annotated[
         Path | None, typer.Option(help="Write each event to this file.", dir_okay=False)
@@ -119,7 +120,9 @@ def check_command(
     site_file: Annotated[Path, typer.Argument(metavar="SITE.toml", help="What to collect.")],
     fetch: Annotated[
         bool,
-        typer.Option(help="Also fetch robots.txt and the first page, and show what matches."),
+        typer.Option(
+            "--fetch", help="Also fetch robots.txt and the first page, and show what matches."
+        ),
     ] = False,
     allow_private: Annotated[bool, _ALLOW_PRIVATE] = False,
     private_pause: Annotated[float | None, _PRIVATE_PAUSE] = None,
@@ -224,7 +227,9 @@ def forget_command(
             file_okay=False,
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option(help="Only say what would be removed.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be removed.")
+    ] = False,
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
     """Remove a picture everywhere and never fetch it again.

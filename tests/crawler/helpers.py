@@ -32,16 +32,6 @@ def tell(**figures) -> None:
     sys.stdout.write(f"\nmeasured {json.dumps(figures)}\n")
 
 
-def peak_memory() -> int:
-    """Peak resident memory of this process in bytes.
-
-    From the kernel's account of the process image: ``getrusage`` would give a process the peak of
-    the one that started it.
-    """
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
-
-
 @dataclass
 class RunningSite:
     port: int

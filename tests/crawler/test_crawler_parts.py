@@ -47,7 +47,7 @@ from pathlib import Path
 from avatargan.errors import PictureError
 from crawler.images import read_header
 from tests.crawler.drawing import drawn
-from tests.crawler.helpers import peak_memory
+from tests.crawler.memory import peak_memory
 
 read_header(drawn(1), min_side=1)
 read_header(drawn(1, suffix="WEBP"), min_side=1)
