@@ -46,10 +46,14 @@ _JSON = typer.Option("--json", help="Print the result as JSON on stdout.")
 @app.callback()
 def _check_installation() -> None:
     """Collect pictures politely, with their tags and terms."""
-    missing = [name for name in ("scrapy", "imagehash", "jinja2") if find_spec(name) is None]
+    missing = [
+        name
+        for name in ("scrapy", "aiohttp", "imagehash", "jinja2", "jmespath")
+        if find_spec(name) is None
+    ]
     if missing:
         raise MissingExtraError(
-            f"crawling needs {', '.join(missing)}: pip install 'avatargan[crawl]'"
+            f"crawling needs {', '.join(missing)}: pip install -r requirements-crawl.txt"
         )
 
 

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+import crawler.cli
 from avatargan.cli import generate, grid, info, options, serve, verify
 from avatargan.cli.attribute_options import AttributeCommand, AttributeListCommand
 from avatargan.errors import AvatarGanError, did_you_mean
@@ -62,6 +63,7 @@ app.command(cls=AttributeListCommand, epilog=grid.EXAMPLES)(grid.grid)
 app.command(epilog=verify.EXAMPLES)(verify.verify)
 app.command(epilog=info.EXAMPLES)(info.info)
 app.command(epilog=serve.EXAMPLES)(serve.serve)
+app.add_typer(crawler.cli.app, name="crawl")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
