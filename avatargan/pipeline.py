@@ -176,18 +176,20 @@ class AvatarPipeline:
         Raises:
             OptionError: there is no such attribute, or it is not part of the palette.
         """
+        return list(self.draw(self.recolourings(recipe, attribute)))
+
+    def recolourings(self, recipe: Recipe, attribute: str) -> list[Recipe]:
+        """Return what :meth:`recolour` would draw; errors as there."""
         choices = self.attributes.offered(attribute)
         if attribute not in self.attributes.palette:
             raise OptionError(
                 f"changing {attribute} would change the character; choose one of "
                 f"{', '.join(self.attributes.palette)}"
             )
-        return list(
-            self.draw(
-                recipe.model_copy(update={"attributes": recipe.attributes | {attribute: choice}})
-                for choice in choices
-            )
-        )
+        return [
+            recipe.model_copy(update={"attributes": recipe.attributes | {attribute: choice}})
+            for choice in choices
+        ]
 
     def latents(self, recipes: Sequence[Recipe]) -> Latents:
         """Return what the pictures of these recipes are drawn from; errors as for :meth:`draw`."""
