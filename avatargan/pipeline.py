@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -89,10 +90,11 @@ class AvatarPipeline:
             OptionError: there is no such device or engine.
         """
         path = Path(weights) if weights is not None else shipped_weights(SHIPPED_GENERATOR)
-        file = read_weights(path, GENERATOR_ROLE)
-        generator = generator_from_weights(file)
-        enlarger = load_upscaler(Path(upscaler) if upscaler is not None else None)
-        renderer = create_renderer(generator, enlarger, device, engine)
+        with _one_torch_thread():
+            file = read_weights(path, GENERATOR_ROLE)
+            generator = generator_from_weights(file)
+            enlarger = load_upscaler(Path(upscaler) if upscaler is not None else None)
+            renderer = create_renderer(generator, enlarger, device, engine)
         return cls(generator, enlarger, renderer, file.sha256)
 
     @property
@@ -311,6 +313,21 @@ class AvatarPipeline:
             raise OptionError(
                 f"there is no size {size!r} (sizes: {', '.join(map(str, self.sizes))})"
             )
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """Keep torch from spreading small work over cores that may be busy.
+
+    Loading is many short operations; on a machine with other work each of them waits for the
+    slowest of its threads, which made loading take eight times as long.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _choice_for_each(name: str, given: str | Sequence[str], count: int) -> list[str]:
