@@ -18,6 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 #: Where gradio streams a file back; with an address in place of a path it fetches that first.
 GRADIO_FILE = re.compile(r"/(gradio_api/)?(file[=/]|proxy=)\s*[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+#: Reasons quote what a client sent, which need not be short.
+LONGEST_REASON = 600
 #: How long a client may go on sending a body that is refused.
 DRAIN_SECONDS = 2.0
 
@@ -74,7 +76,8 @@ class RequestGuard:
             if body.refusal is None:
                 raise
         if body.refusal is not None and not body.answered:
-            await _drain(receive)
+            if not body.complete:
+                await _drain(receive)
             await body.refusal(scope, receive, send)
 
     def _refusal(self, scope: Scope) -> JSONResponse | None:
@@ -105,12 +108,12 @@ class _BoundedBody:
         self._limit = limit
         self._seconds = seconds
         self._received = 0
-        self._complete = False
+        self.complete = False
         self.answered = False
         self.refusal: JSONResponse | None = None
 
     async def receive(self) -> Message:
-        if self._complete:
+        if self.complete:
             return await self._receive()
         try:
             # Only the body has to come in time: later the app waits here for the client to leave.
@@ -119,7 +122,7 @@ class _BoundedBody:
             self.refusal = refuse(408, f"the body did not come within {self._seconds:g} seconds")
             raise _StopReadingError from None
         self._received += len(message.get("body", b""))
-        self._complete = not message.get("more_body", False)
+        self.complete = not message.get("more_body", False)
         if self._received > self._limit:
             self.refusal = too_large(self._limit)
             raise _StopReadingError
@@ -153,6 +156,8 @@ def refuse(status: int, reason: str, **headers: str) -> JSONResponse:
     """Return an answer of the one form that all refusals have."""
     # Half a surrogate pair, which JSON can carry, cannot be written as UTF-8.
     readable = reason.encode("utf-8", "backslashreplace").decode()
+    if len(readable) > LONGEST_REASON:
+        readable = f"{readable[:LONGEST_REASON]}..."
     return JSONResponse({"detail": readable}, status, headers)
 
 

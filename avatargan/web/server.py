@@ -33,6 +33,7 @@ MOST_SESSIONS = 200
 SHUTDOWN_SECONDS = 3
 #: How many ports above a taken one are tried in order to name a free one.
 PORTS_TO_TRY = 100
+LARGEST_PORT = 65535
 
 
 def serve(
@@ -161,11 +162,11 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         ServerError: the port is taken (the message names a free one), or the address is unknown.
     """
+    if not 0 <= port <= LARGEST_PORT:
+        raise ServerError(f"there is no port {port}; choose one from 0 to {LARGEST_PORT}")
     try:
         return _bind(host, port)
-    except OverflowError:
-        raise ServerError(f"there is no port {port}; choose one from 0 to 65535") from None
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):
         raise ServerError(f"'{host}' is not an address of this machine") from None
     except PermissionError:
         raise ServerError(
@@ -214,7 +215,7 @@ def _bind(host: str, port: int) -> socket.socket:
 
 
 def _free_port(host: str, taken: int) -> int:
-    for port in range(taken + 1, min(taken + PORTS_TO_TRY, 65536)):
+    for port in range(taken + 1, min(taken + PORTS_TO_TRY, LARGEST_PORT) + 1):
         with contextlib.suppress(OSError), _bind(host, port):
             return port
     with _bind(host, 0) as listener:
