@@ -39,7 +39,7 @@ def standard_normal(*shape: int) -> Tensor:
 
 def embedding_table(rows: int, dim: int) -> nn.Embedding:
     """Return a trainable embedding, initialised as torch does it (see above for why by hand)."""
-    return nn.Embedding.from_pretrained(standard_normal(rows, dim), freeze=False)
+    return nn.Embedding(rows, dim, _weight=standard_normal(rows, dim))
 
 
 class EqualLinear(nn.Module):

@@ -130,15 +130,17 @@ class AvatarService:
         """Draw one avatar per seed; see :meth:`recipes` and :meth:`draw`."""
         return self.draw(self.recipes(seeds, attributes, psi=psi, size=size))
 
-    def vary(self, recipe: Recipe, strength: float = 0.3, n: int = 6) -> list[Avatar]:
+    def vary(
+        self, recipe: Recipe, strength: float = 0.3, n: int = 6, *, start: int = 0
+    ) -> list[Avatar]:
         """Draw n characters that look like this one; see :func:`avatargan.recipe.vary`.
 
         Raises:
-            OptionError: n or strength is out of range.
+            OptionError: n, strength or start is out of range.
             RecipeError, BusyError: as for :meth:`draw`.
         """
         self._check_count(n)
-        return self.draw(vary(recipe, strength, n))
+        return self.draw(vary(recipe, strength, n, start=start))
 
     def recolour(self, recipe: Recipe, attribute: str) -> list[Avatar]:
         """Draw the same character once with every choice of a palette attribute.
