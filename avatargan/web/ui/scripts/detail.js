@@ -66,7 +66,7 @@
             "aria-pressed": String(Boolean(fits && strip.attribute === attribute)),
             onclick: () => trigger("recolour", { recipe: card.recipe, attribute }),
           },
-          text("recolour_one", { attribute: attributeName(attribute) }),
+          attributeName(attribute),
         ),
       );
       return h(
@@ -124,30 +124,21 @@
         h(
           "div",
           { class: "ag-variations" },
-          h(
-            "div",
-            {},
-            input,
-            h(
-              "div",
-              { class: "ag-ends", "aria-hidden": "true" },
-              h("span", {}, text("strength_low")),
-              h("span", {}, text("strength_high")),
-            ),
-          ),
+          avatargan.range(input, "strength_low", "strength_high"),
           h(
             "button",
             {
               type: "button",
               class: "ag-button",
               "data-vary": true,
+              "aria-label": text("variations_draw"),
               onclick: () => {
                 trigger("vary", { recipe: card.recipe, strength });
                 close();
               },
             },
             icon("sparkles"),
-            text("variations_draw"),
+            text("draw"),
           ),
         ),
       );
