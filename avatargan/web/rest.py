@@ -1,6 +1,6 @@
 """The REST API: JSON in, base64 PNGs with their recipes out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, File, Request, Response
@@ -55,9 +55,10 @@ def create_router(service: AvatarService) -> APIRouter:
     )
     def draw_avatars(body: AvatarsRequest) -> Response:
         if body.recipes is not None:
-            return _pictures(service.draw(body.recipes))
+            return _pictures(service.stream(body.recipes))
         seeds = body.seeds or service.random_seeds(body.count or 1)
-        return _pictures(service.generate(seeds, body.attributes, psi=body.psi, size=body.size))
+        recipes = service.recipes(seeds, body.attributes, psi=body.psi, size=body.size)
+        return _pictures(service.stream(recipes))
 
     @router.post(
         "/avatars/variations",
@@ -125,7 +126,7 @@ def create_router(service: AvatarService) -> APIRouter:
         return HealthOut()
 
     methods = {
-        route.path: ", ".join(sorted(route.methods))
+        route.path: ", ".join(sorted(route.methods or ()))
         for route in router.routes
         if isinstance(route, APIRoute)
     }
@@ -151,7 +152,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(AvatarGanError, _explain_refusal)
 
 
-def _pictures(avatars: Sequence[Avatar]) -> Response:
+def _pictures(avatars: Iterable[Avatar]) -> Response:
     # pydantic writes megabytes of base64 several times faster than FastAPI's generic encoder.
     return Response(AvatarsOut.of(avatars).model_dump_json(), media_type="application/json")
 

@@ -91,7 +91,31 @@ SeedInput = Annotated[
     Field(ge=0, le=LARGEST_SEED, strict=True),
     WithJsonSchema(_SEED_SCHEMA),
 ]
-RecipeJson = Annotated[Recipe, BeforeValidator(_recipe_from_json), PlainSerializer(_recipe_to_json)]
+_RECIPE_SCHEMA = {
+    "title": "Recipe",
+    "type": "object",
+    "properties": {
+        "seed": _SEED_SCHEMA,
+        "attributes": {"type": "object", "additionalProperties": {"type": "string"}},
+        "psi": {"type": "number"},
+        "variation": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"seed": _SEED_SCHEMA, "strength": {"type": "number"}},
+            },
+        },
+        "size": {"type": "integer"},
+        "weights_sha256": {"type": "string"},
+        "version": {"type": "string"},
+    },
+}
+RecipeJson = Annotated[
+    Recipe,
+    BeforeValidator(_recipe_from_json),
+    PlainSerializer(_recipe_to_json),
+    WithJsonSchema(_RECIPE_SCHEMA, mode="serialization"),
+]
 Name = Annotated[str, Field(max_length=LONGEST_NAME)]
 Choice = Annotated[str | list[str], BeforeValidator(_check_choice)]
 

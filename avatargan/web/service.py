@@ -9,8 +9,8 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -190,8 +190,9 @@ class AvatarService:
 
     def warm_up(self) -> None:
         """Draw one picture of each size, so that the first visitor does not wait for it."""
-        for size in self.sizes:
-            self.generate([0], size=size)
+        with suppress(BusyError):  # visitors who are there already warm it up as well
+            for size in self.sizes:
+                self.generate([0], size=size)
 
     def close(self) -> None:
         """Finish what is being drawn and drop what waits."""
@@ -211,9 +212,14 @@ class AvatarService:
         return list(self.pipeline.draw(recipes))
 
     def _run(self, work: Callable[[], T], deadline: float) -> T:
-        future = self._workers.submit(work)
+        try:
+            future = self._workers.submit(work)
+        except RuntimeError:  # what a closed pool raises
+            raise BusyError("the server is stopping") from None
         try:
             return future.result(timeout=max(0.0, deadline - time.monotonic()))
+        except CancelledError:
+            raise BusyError("the server is stopping") from None
         except TimeoutError:
             future.cancel()
             raise BusyError(

@@ -258,6 +258,12 @@ def test_the_openapi_description_lists_every_route(client):
     }
 
 
+def test_the_openapi_description_of_a_recipe_is_complete(client):
+    description = client.get("/api/v1/openapi.json").json()
+    described = description["components"]["schemas"]["AvatarOut"]["properties"]["recipe"]
+    assert set(described["properties"]) == set(Recipe.model_fields)
+
+
 scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
 seeds = st.integers(-1, 2**64) | st.integers(0, 2**64).map(str)
 values = st.recursive(
