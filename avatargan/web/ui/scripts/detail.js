@@ -21,6 +21,7 @@
         [text("psi"), String(Number(card.psi.toFixed(3)))],
         [text("size"), `${card.size} px`],
       );
+      if (card.steps > 0) rows.push([text("variation_steps"), String(card.steps)]);
       return h(
         "dl",
         { class: "ag-facts" },
@@ -169,9 +170,6 @@
             heart(),
           ),
           facts(),
-          card.steps > 0
-            ? h("p", { class: "ag-note" }, text("variation_of", { steps: card.steps }))
-            : null,
           h(
             "div",
             { class: "ag-buttons" },

@@ -87,6 +87,7 @@
             "aria-label": text("gallery"),
             "aria-busy": String(waiting > 0),
             "data-count": value.total,
+            "data-started": value.started,
           },
           value.cards.map(cell),
           Array.from({ length: waiting }, () => h("li", { class: "ag-cell ag-waiting" })),
