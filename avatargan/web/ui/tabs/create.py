@@ -39,8 +39,10 @@ def build(context: Context) -> None:
                 events=("vary", "recolour", "reopen"),
                 functions=[png_function(service)],
                 elem_id="detail",
-                palette=list(service.attributes.palette),
-                sha256=service.pipeline.weights_sha256,
+                palette={
+                    name: len(service.attributes.offered(name))
+                    for name in service.attributes.palette
+                },
             )
     _connect(context, button, detail)
 
