@@ -355,7 +355,7 @@ class AvatarPipeline:
 
 def _choice_for_each(name: str, given: str | Sequence[str], count: int) -> list[str]:
     """Return one choice per seed from one for all or a list."""
-    if isinstance(given, str):
+    if isinstance(given, str) or not isinstance(given, Iterable):
         return [given] * count
     choices = list(given)
     if len(choices) != count:
