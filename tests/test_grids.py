@@ -39,6 +39,12 @@ def test_a_sheet_is_about_square_by_default():
     assert sheet.width == sheet.height
 
 
+def test_a_sheet_has_no_gaps_where_it_can():
+    sheet = contact_sheet([plain((200, 0, 0))] * 8, cell=40)
+    assert count(sheet, (200, 0, 0)) > 8 * 1500
+    assert sheet.width > sheet.height
+
+
 def test_captions_need_room_and_are_drawn():
     pictures = [plain(colour) for colour in COLOURS[:2]]
     bare = contact_sheet(pictures, cell=64)

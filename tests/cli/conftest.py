@@ -5,13 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from avatargan.attributes import Taxonomy
 from avatargan.cli import main
-from avatargan.networks import Generator
-from avatargan.weights import write_weights
-from avatargan.weights_header import GENERATOR_ROLE
+from tests.conftest import write_generator
 
 
 @dataclass(frozen=True)
@@ -57,36 +53,16 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small untrained generator of 32 px with attributes of its own: quick to load and draw."""
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
-    attributes = Taxonomy(
+    write_generator(
+        path,
         {
             "style": ["round", "square"],
             "hair": ["pink", "blue", "unknown"],
             "glasses": ["yes", "no"],
             "count": ["one", "two"],  # the name of an option of generate
-        }
+        },
     )
-    write_generator(path, attributes)
     return path
-
-
-def write_generator(path: Path, attributes: Taxonomy) -> None:
-    torch.manual_seed(0)
-    generator = Generator(
-        attributes,
-        z_dim=8,
-        w_dim=8,
-        channels={4: 8, 8: 8, 16: 8, 32: 8},
-        embedding_dims=dict.fromkeys(attributes, 4),
-        mapping_layers=2,
-    )
-    metadata = {
-        "role": GENERATOR_ROLE,
-        "resolution": "32",
-        "z_dim": "8",
-        "w_dim": "8",
-        "attributes": attributes.to_json(),
-    }
-    write_weights(path, generator.state_dict(), metadata)
 
 
 @pytest.fixture
