@@ -17,6 +17,8 @@ def build_ui(service: AvatarService) -> gr.Blocks:
         service: what draws; the attributes of its weights decide which controls there are.
     """
     with gr.Blocks(title="avatargan", analytics_enabled=False, fill_width=True) as blocks:
+        # Before the tabs, whose events would otherwise take the names.
+        endpoints.add_endpoints(service)
         widgets.header()
         with gr.Tabs(elem_id="tabs") as tabs:
             context = Context(service=service, blocks=blocks, tabs=tabs)
@@ -30,5 +32,4 @@ def build_ui(service: AvatarService) -> gr.Blocks:
             weights=service.pipeline.weights_sha256[:12],
             renderer=service.pipeline.renderer.description,
         )
-        endpoints.add_endpoints(service)
     return blocks
