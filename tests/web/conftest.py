@@ -7,19 +7,25 @@ from pathlib import Path
 
 import httpx
 import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.web.app_page import CHROMIUM, CHROMIUM_OPTIONS, AppPage
 
 ROOT = Path(__file__).parent.parent.parent
-SERVE = "from avatargan.web.server import serve; serve(port=0)"
+SERVE = "from avatargan.web.server import serve; serve(port=0, weights={weights!r})"
 
 
 class ServerProcess:
-    """A server on a free port of this machine."""
+    """A server on a free port of this machine, with the shipped weights or others."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, weights: Path | None = None) -> None:
         self.log = log
         with log.open("wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", SERVE], cwd=ROOT, stdout=subprocess.PIPE, stderr=errors
+                [sys.executable, "-c", SERVE.format(weights=weights and str(weights))],
+                cwd=ROOT,
+                stdout=subprocess.PIPE,
+                stderr=errors,
             )
         assert self.process.stdout is not None
         line = self.process.stdout.readline().decode()
@@ -51,3 +57,24 @@ def client(server_url: str) -> Iterator[httpx.Client]:
     # trust_env: a proxy of this machine must not see what is meant for loopback.
     with httpx.Client(base_url=server_url, timeout=60, trust_env=False) as session:
         yield session
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium."""
+    if not CHROMIUM.exists():
+        pytest.skip(f"there is no Chromium at {CHROMIUM}; Debian's package is called chromium")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=str(CHROMIUM), args=list(CHROMIUM_OPTIONS)
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def app(browser: Browser, server_url: str) -> Iterator[AppPage]:
+    """The app in a browser that has never been here, the first pictures drawn."""
+    page = AppPage(browser, server_url)
+    yield page
+    page.close()

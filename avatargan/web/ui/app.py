@@ -17,7 +17,7 @@ def build_ui(service: AvatarService) -> gr.Blocks:
         service: what draws; the attributes of its weights decide which controls there are.
     """
     with gr.Blocks(title="avatargan", analytics_enabled=False, fill_width=True) as blocks:
-        # Before the tabs, whose events would otherwise take the names.
+        # First, so that no event of the page takes a name before them.
         endpoints.add_endpoints(service)
         widgets.header()
         with gr.Tabs(elem_id="tabs") as tabs:

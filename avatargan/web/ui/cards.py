@@ -7,9 +7,8 @@ untouched: JavaScript's numbers would round the larger seeds.
 import base64
 import io
 import json
-import secrets
 from collections.abc import Iterable, Iterator
-from time import monotonic
+from time import monotonic, time_ns
 from typing import Any
 
 from PIL import Image
@@ -48,7 +47,7 @@ def file_stem(recipe: Recipe) -> str:
     """Return a file name without its ending: the seed and what the attributes are."""
     parts = ["avatar", str(recipe.seed), *recipe.attributes.values()]
     if recipe.variation:
-        parts.append(f"variation-{recipe.variation[-1].seed}")
+        parts.append(f"v{recipe.variation[-1].seed % 10**6}")
     return "-".join(parts)[:150]
 
 
@@ -64,7 +63,12 @@ def recipe_from_page(text: object) -> Recipe:
 
 
 def gallery_value(
-    cards: list[Card], total: int, *, title: str = "", remember: bool = True, draw: str = ""
+    cards: list[Card],
+    total: int,
+    *,
+    title: str = "",
+    remember: bool = True,
+    started: int | None = None,
 ) -> dict[str, Any]:
     """Return a value of the gallery.
 
@@ -73,9 +77,21 @@ def gallery_value(
         total: how many there will be; placeholders stand for the rest.
         title: key of a heading; left out for pictures of the controls.
         remember: whether the pictures go into the history.
-        draw: tells one draw from the next, also where the pictures are the same.
+        started: when the drawing began, by :func:`now`; tells one draw from the next, and lets
+            the page put late pictures of an earlier draw where they belong.
     """
-    return {"cards": cards, "total": total, "title": title, "remember": remember, "draw": draw}
+    return {
+        "cards": cards,
+        "total": total,
+        "title": title,
+        "remember": remember,
+        "started": now() if started is None else started,
+    }
+
+
+def now() -> int:
+    """Return the time in microseconds, which JavaScript's numbers hold exactly."""
+    return time_ns() // 1000
 
 
 def gallery_updates(
@@ -85,13 +101,15 @@ def gallery_updates(
 
     Errors of the iterable come through.
     """
-    draw = secrets.token_hex(4)
+    started = now()
     cards: list[Card] = []
     shown_at = float("-inf")
     for avatar in avatars:
         cards.append(card_of(avatar))
         if monotonic() - shown_at >= UPDATE_INTERVAL or len(cards) == total:
-            yield gallery_value(list(cards), total, title=title, remember=remember, draw=draw)
+            yield gallery_value(
+                list(cards), total, title=title, remember=remember, started=started
+            )
             shown_at = monotonic()
 
 

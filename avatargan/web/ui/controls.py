@@ -51,7 +51,7 @@ class Wishes:
 
     Attributes:
         attributes: a choice or "any" for each.
-        seed: None to roll one for each picture.
+        seed: of the first picture; None to roll one.
         variation: steps that every picture takes away from its seed.
         psi: truncation.
         count: how many.
@@ -81,7 +81,7 @@ def build_controls(service: AvatarService) -> Controls:
         )
         count = widgets.slider("count", DEFAULT_COUNT, 1, service.limits.pictures, 1)
         sizes = [str(size) for size in service.sizes]
-        size = widgets.choice("size", sizes, str(service.default_size), offer_any=False)
+        size = widgets.short_choice("size", sizes, str(service.default_size))
     return Controls(attributes, seed, psi, count, size)
 
 
@@ -110,18 +110,29 @@ def read(service: AvatarService, values: list[Any]) -> Wishes:
 
 
 def recipes_of(service: AvatarService, wishes: Wishes) -> list[Recipe]:
-    """Return what is to be drawn: a locked seed and those after it, or rolled ones.
+    """Return what is to be drawn, one recipe per picture.
 
     Raises:
         OptionError: there is no such choice or size.
     """
-    if wishes.seed is None:
-        seeds = service.random_seeds(wishes.count)
-    else:
-        # Counting on from the last seed starts again at 0.
-        seeds = [(wishes.seed + index) % (LARGEST_SEED + 1) for index in range(wishes.count)]
-    recipes = service.recipes(seeds, wishes.attributes, psi=wishes.psi, size=wishes.size)
+    recipes = service.recipes(
+        seeds_from(service, wishes.seed, wishes.count),
+        wishes.attributes,
+        psi=wishes.psi,
+        size=wishes.size,
+    )
     return [recipe.model_copy(update={"variation": wishes.variation}) for recipe in recipes]
+
+
+def seeds_from(service: AvatarService, seed: int | None, count: int) -> list[int]:
+    """Return a seed (rolled where there is none) and those that follow it.
+
+    They follow each other also where they are rolled, so that a lock that is set afterwards
+    holds all pictures, not the first alone.
+    """
+    first = service.random_seeds(1)[0] if seed is None else seed
+    # Counting on from the largest starts again at 0.
+    return [(first + index) % (LARGEST_SEED + 1) for index in range(count)]
 
 
 def values_of(service: AvatarService, recipe: Recipe) -> list[Any]:

@@ -53,15 +53,29 @@ def widget(
     )
 
 
-def choice(name: str, choices: Sequence[str], value: str, *, offer_any: bool = True) -> gr.HTML:
-    """Return chips of which one is chosen: with a dot of colour where the name is a colour."""
-    offered = [ANY, *choices] if offer_any else list(choices)
+def choice(attribute: str, choices: Sequence[str], value: str) -> gr.HTML:
+    """Return chips for an attribute, "any" among them.
+
+    Where the name of a choice is a colour, the chips are dots of colour with the names below.
+    """
     return widget(
         "choice",
         value,
-        elem_id=f"choice-{name}",
-        attribute=name,
-        choices=[{"name": option, "colour": colour_of(option)} for option in offered],
+        elem_id=f"choice-{attribute}",
+        attribute=attribute,
+        choices=[{"name": name, "colour": colour_of(name)} for name in (ANY, *choices)],
+    )
+
+
+def short_choice(title: str, choices: Sequence[str], value: str) -> gr.HTML:
+    """Return chips in the line of their title, which is a key of the translations."""
+    return widget(
+        "choice",
+        value,
+        elem_id=f"choice-{title}",
+        title=title,
+        inline=True,
+        choices=[{"name": name, "colour": None} for name in choices],
     )
 
 

@@ -4,9 +4,6 @@
   const { h, icon, text, attributeName, choiceName, widget } = avatargan;
   let groups = 0;
 
-  const titleOf = (name) =>
-    name in window.avatarganTranslations.en.interface ? text(name) : attributeName(name);
-
   // Radio buttons, so that arrow keys and screen readers work as everywhere.
   widget("choice", ({ host, props }) => {
     const group = `ag-choice-${++groups}`;
@@ -33,12 +30,16 @@
           h("span", { class: "ag-name" }, choiceName(name)),
         ),
       );
-      const title = props.attribute === "size" ? text("size") : attributeName(props.attribute);
+      const title = props.attribute ? attributeName(props.attribute) : text(props.title);
       host.replaceChildren(
         h(
-          "fieldset",
-          { class: "ag-field" },
-          h("legend", {}, title),
+          "div",
+          {
+            class: `ag-field${props.inline ? " ag-inline" : ""}`,
+            role: "radiogroup",
+            "aria-labelledby": `${group}-title`,
+          },
+          h("div", { class: "ag-title", id: `${group}-title` }, title),
           h("div", { class: `ag-chips${coloured ? " ag-swatches" : ""}` }, chips),
         ),
       );
@@ -72,16 +73,8 @@
         h(
           "div",
           { class: "ag-field" },
-          h("div", { class: "ag-title" }, h("label", { for: id }, titleOf(props.title)), output),
-          input,
-          props.low
-            ? h(
-                "div",
-                { class: "ag-ends", "aria-hidden": "true" },
-                h("span", {}, text(props.low)),
-                h("span", {}, text(props.high)),
-              )
-            : null,
+          h("div", { class: "ag-title" }, h("label", { for: id }, text(props.title)), output),
+          avatargan.range(input, props.low, props.high),
         ),
       );
     };
@@ -144,7 +137,8 @@
           "aria-label": text("seed_roll"),
           title: text("seed_roll"),
           onclick: () => {
-            set({ seed: rollSeed(), variation: [] });
+            // Locked, or the next draw would roll another one.
+            set({ seed: rollSeed(), locked: true, variation: [] });
             render();
             host.querySelector(".ag-dice").focus();
           },

@@ -106,6 +106,12 @@ window.avatargan = (() => {
     return svg;
   }
 
+  // A slider with words at its ends.
+  function range(input, low, high) {
+    const end = (key) => (key ? h("span", { "aria-hidden": "true" }, text(key)) : null);
+    return h("div", { class: "ag-range" }, end(low), input, end(high));
+  }
+
   function on(event, listener) {
     (listeners[event] ||= []).push(listener);
   }
@@ -171,6 +177,7 @@ window.avatargan = (() => {
     choiceName,
     h,
     icon,
+    range,
     on,
     emit,
     choose,

@@ -21,6 +21,7 @@
         [text("psi"), String(Number(card.psi.toFixed(3)))],
         [text("size"), `${card.size} px`],
       );
+      if (card.steps > 0) rows.push([text("variation_steps"), String(card.steps)]);
       return h(
         "dl",
         { class: "ag-facts" },
@@ -66,7 +67,7 @@
             "aria-pressed": String(Boolean(fits && strip.attribute === attribute)),
             onclick: () => trigger("recolour", { recipe: card.recipe, attribute }),
           },
-          text("recolour_one", { attribute: attributeName(attribute) }),
+          attributeName(attribute),
         ),
       );
       return h(
@@ -124,30 +125,21 @@
         h(
           "div",
           { class: "ag-variations" },
-          h(
-            "div",
-            {},
-            input,
-            h(
-              "div",
-              { class: "ag-ends", "aria-hidden": "true" },
-              h("span", {}, text("strength_low")),
-              h("span", {}, text("strength_high")),
-            ),
-          ),
+          avatargan.range(input, "strength_low", "strength_high"),
           h(
             "button",
             {
               type: "button",
               class: "ag-button",
               "data-vary": true,
+              "aria-label": text("variations_draw"),
               onclick: () => {
                 trigger("vary", { recipe: card.recipe, strength });
                 close();
               },
             },
             icon("sparkles"),
-            text("variations_draw"),
+            text("draw"),
           ),
         ),
       );
@@ -178,9 +170,6 @@
             heart(),
           ),
           facts(),
-          card.steps > 0
-            ? h("p", { class: "ag-note" }, text("variation_of", { steps: card.steps }))
-            : null,
           h(
             "div",
             { class: "ag-buttons" },

@@ -87,6 +87,7 @@
             "aria-label": text("gallery"),
             "aria-busy": String(waiting > 0),
             "data-count": value.total,
+            "data-started": value.started,
           },
           value.cards.map(cell),
           Array.from({ length: waiting }, () => h("li", { class: "ag-cell ag-waiting" })),
@@ -97,7 +98,8 @@
     function update() {
       const value = props.value;
       if (!value || !Array.isArray(value.cards)) return draw();
-      const another = !shown || shown.draw !== value.draw;
+      if (shown && value.started < shown.started) return takeLate(value);
+      const another = !shown || shown.started !== value.started;
       if (another && shown && shown.cards.length > 0 && value.cards.length > 0) {
         earlier.push(shown);
         if (earlier.length > MOST_STEPS_BACK) earlier.shift();
@@ -107,6 +109,23 @@
       if (value.remember && value.cards.length > known) storage.remember(value.cards.slice(known));
       if (another && value.cards.length > 0) avatargan.choose(value.cards[0], false);
       draw();
+      if (another) bringIntoView();
+    }
+
+    // The visitor asked for something else while an earlier draw was still going on: its pictures
+    // join their set behind the present one.
+    function takeLate(value) {
+      const index = earlier.findIndex((set) => set.started === value.started);
+      if (index >= 0) earlier[index] = value;
+      else earlier.push(value);
+      draw();
+    }
+
+    function bringIntoView() {
+      const top = host.getBoundingClientRect().top;
+      if (top < 0 || top > window.innerHeight * 0.8) {
+        host.scrollIntoView({ block: "start", behavior: "smooth" });
+      }
     }
 
     // Marks are moved in place: pictures that are drawn anew would flicker.

@@ -52,7 +52,8 @@ def _connect(context: Context, button: gr.Button, detail: gr.HTML) -> None:
     def draw_first() -> Iterator[Any]:
         """Show something before the visitor has asked for anything."""
         with shown_to_user(None):
-            recipes = service.recipes(service.random_seeds(controls.DEFAULT_COUNT))
+            seeds = controls.seeds_from(service, None, controls.DEFAULT_COUNT)
+            recipes = service.recipes(seeds)
             yield from gallery_updates(service.stream(recipes), len(recipes), remember=False)
 
     def draw(values: dict[Any, Any], request: gr.Request) -> Iterator[Any]:
