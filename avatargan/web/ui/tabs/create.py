@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 
 from avatargan.errors import OptionError
 from avatargan.recipe import vary as vary_recipe
@@ -47,7 +48,7 @@ def build(context: Context) -> None:
 def _connect(context: Context, button: gr.Button, detail: gr.HTML) -> None:
     service = context.service
     components = context.controls.components
-    everything = set(components)
+    everything: set[Block] = set(components)
 
     def draw_first() -> Iterator[Any]:
         """Show something before the visitor has asked for anything."""

@@ -43,7 +43,7 @@ def build(context: Context) -> None:
             png = decode_base64(sent(event, "png"), LARGEST_FILE_BYTES)
             recipe = service.read_recipe(png)
             if recipe.weights_sha256 != service.pipeline.weights_sha256:
-                result = {"status": "other_weights", "card": describe(recipe)}
+                result: dict[str, Any] = {"status": "other_weights", "card": describe(recipe)}
                 return [result, *controls.values_of(service, recipe), gr.skip()]
             result = _redraw(service, recipe, png)
         except AvatarGanError as error:
