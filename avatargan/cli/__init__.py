@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from avatargan.cli import info, options
+from avatargan.cli import generate, grid, info, options, serve, verify
+from avatargan.cli.attribute_options import AttributeCommand, AttributeListCommand
 from avatargan.errors import AvatarGanError, did_you_mean
 from avatargan.version import __version__
 
@@ -55,7 +56,11 @@ def _root(
         typer.echo(context.get_help())
 
 
+app.command(cls=AttributeCommand, epilog=generate.EXAMPLES)(generate.generate)
+app.command(cls=AttributeListCommand, epilog=grid.EXAMPLES)(grid.grid)
+app.command(epilog=verify.EXAMPLES)(verify.verify)
 app.command(epilog=info.EXAMPLES)(info.info)
+app.command(epilog=serve.EXAMPLES)(serve.serve)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
