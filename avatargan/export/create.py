@@ -134,16 +134,16 @@ def create_studio(plan: ExportPlan, pipeline: AvatarPipeline) -> LocalStudio:
 def create_finisher(plan: ExportPlan) -> Finisher:
     """Return what finishes the pictures of a plan; errors as above."""
     return Finisher(
-        remover=_load_background_remover() if plan.transparent else None,
+        remover=_load_background_remover(plan.engine) if plan.transparent else None,
         judge=CriticJudge.load(plan.taxonomy) if plan.min_confidence is not None else None,
         min_confidence=plan.min_confidence or 0.0,
     )
 
 
-def _load_background_remover() -> BackgroundRemover:
-    from avatargan.matting import Matter
+def _load_background_remover(engine: str) -> BackgroundRemover:
+    from avatargan.matting import load_matter
 
-    return Matter.load()
+    return load_matter(engine=engine)
 
 
 def _complete(taxonomy: Taxonomy, wanted: Mapping[str, str]) -> dict[str, str]:

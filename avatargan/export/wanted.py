@@ -26,7 +26,7 @@ class WantedCharacter(BaseModel):
     """What a row asks for; what it leaves out is ``None`` or not there.
 
     Attributes:
-        line: where it stands in the file.
+        line: where it stands in the file; 0 if it comes from none.
         attributes: the choices it names.
         seed: the seed, where the row names one.
         psi: the truncation, where the row names one.
@@ -35,7 +35,7 @@ class WantedCharacter(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    line: int
+    line: int = 0
     attributes: dict[str, str] = {}
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] | None = None
     psi: Annotated[float, Field(ge=0, le=LARGEST_PSI, allow_inf_nan=False)] | None = None
