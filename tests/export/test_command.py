@@ -4,9 +4,11 @@ import json
 import shutil
 from collections import namedtuple
 
+import numpy as np
 import pytest
 
 from avatargan.cli import main
+from avatargan.recipe import open_picture
 from tests.export.conftest import tree
 
 
@@ -187,3 +189,17 @@ def test_the_command_of_the_readme_for_games(run, tmp_path):
     assert len(files) == 6
     assert all(len(name.split("_")) == 3 for name in files)
     assert (tmp_path / "a/sheets/sheet-0.array.json").exists()
+
+
+def test_transparent_avatars(run, tmp_path):
+    pytest.importorskip("avatargan.matting")
+    code, _, _ = run(
+        *("--count", 2, "--size", 128, "--transparent", "--out", tmp_path / "a"), weights=False
+    )
+    assert code == 0
+    for name in ("avatar_0.png", "avatar_1.png"):
+        alpha = np.asarray(open_picture(tmp_path / "a" / name).getchannel("A"))
+        assert (alpha == 0).mean() > 0.05
+        assert (alpha == 255).mean() > 0.3
+    entry = json.loads((tmp_path / "a/manifest.jsonl").read_text().splitlines()[0])
+    assert entry["transparent"] is True

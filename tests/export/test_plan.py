@@ -125,6 +125,12 @@ def test_what_cannot_be_carried_out(plan, options, message):
         plan(**options)
 
 
+def test_rows_cannot_ask_for_one_colour_of_a_palette(plan):
+    with pytest.raises(OptionError, match="'fox' is asked for"):
+        plan(characters=[WantedCharacter(attributes={"ears": "fox"})], palette=["ears"])
+    assert plan(characters=[WantedCharacter(attributes={"ears": "any"})], palette=["ears"])
+
+
 def test_confidence_is_a_share(pipe):
     for wrong in (0, 1, -1, float("nan")):
         with pytest.raises(OptionError, match="above 0 and below 1"):
