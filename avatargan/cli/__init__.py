@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import crawler.cli
-from avatargan.cli import generate, grid, info, options, serve, verify
+from avatargan.cli import export, generate, grid, info, options, serve, verify
 from avatargan.cli.attribute_options import AttributeCommand, AttributeListCommand
 from avatargan.errors import AvatarGanError, did_you_mean
 from avatargan.version import __version__
@@ -59,6 +59,7 @@ def _root(
 
 
 app.command(cls=AttributeCommand, epilog=generate.EXAMPLES)(generate.generate)
+app.command(cls=AttributeCommand, epilog=export.EXAMPLES)(export.export)
 app.command(cls=AttributeListCommand, epilog=grid.EXAMPLES)(grid.grid)
 app.command(epilog=verify.EXAMPLES)(verify.verify)
 app.command(epilog=info.EXAMPLES)(info.info)

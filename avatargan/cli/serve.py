@@ -1,6 +1,5 @@
 """``avatargan serve``: the app in the browser, and the HTTP API."""
 
-from importlib import import_module
 from typing import Annotated
 
 import typer
@@ -40,7 +39,8 @@ def serve(
     engine: EngineOption = "auto",
 ) -> None:
     """Start the app in the browser and the HTTP API."""
-    server = import_module("avatargan.web.server")
+    from avatargan.web import server
+
     server.serve(
         host,
         port,
