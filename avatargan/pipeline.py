@@ -15,12 +15,13 @@ from avatargan.attributes import Taxonomy
 from avatargan.errors import OptionError, RecipeError
 from avatargan.latents import FloatArray, Latents, check_seed, seeds_to_z, slerp
 from avatargan.networks import Generator, Upscaler, load_upscaler
-from avatargan.networks.loading import SHIPPED_GENERATOR, generator_from_weights
+from avatargan.networks.loading import generator_from_weights
 from avatargan.recipe import Recipe, encode_png, recipe_from, save_png, vary
 from avatargan.rendering import Renderer, create_renderer
-from avatargan.rendering.base import sizes_for
+from avatargan.sizes import sizes_for
 from avatargan.version import __version__
-from avatargan.weights import GENERATOR_ROLE, read_weights, shipped_weights
+from avatargan.weights import read_weights
+from avatargan.weights_header import GENERATOR_ROLE, SHIPPED_GENERATOR, shipped_weights
 
 #: Clean and varied: the trade that looked best for the shipped weights.
 DEFAULT_PSI = 0.7

@@ -8,18 +8,16 @@ from avatargan.errors import WeightsError
 from avatargan.networks.critic import Critic
 from avatargan.networks.generator import Generator
 from avatargan.networks.upscaler import Upscaler
-from avatargan.weights import (
+from avatargan.weights import WeightsFile, read_weights
+from avatargan.weights_header import (
     CRITIC_ROLE,
     GENERATOR_ROLE,
+    SHIPPED_CRITIC,
+    SHIPPED_GENERATOR,
+    SHIPPED_UPSCALER,
     UPSCALER_ROLE,
-    WeightsFile,
-    read_weights,
     shipped_weights,
 )
-
-SHIPPED_GENERATOR = "avatar128.safetensors"
-SHIPPED_CRITIC = "avatar128-critic.safetensors"
-SHIPPED_UPSCALER = "upscaler-x4.safetensors"
 
 
 def load_generator(path: str | Path | None = None) -> Generator:

@@ -8,12 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from avatargan.errors import OptionError, did_you_mean
-from avatargan.networks.upscaler import SCALE
-
 Pixels = NDArray[np.uint8]
-
-DEVICES = ("auto", "cuda", "mps", "cpu")
 
 
 class Renderer(Protocol):
@@ -33,42 +28,6 @@ class Renderer(Protocol):
             size: the generator's resolution, twice or four times it.
         """
         ...
-
-
-def sizes_for(resolution: int) -> tuple[int, ...]:
-    """Return the sizes that can be drawn: the generator's own, and what the upscaler makes."""
-    return tuple(resolution * factor for factor in (1, SCALE // 2, SCALE))
-
-
-def available_devices() -> list[str]:
-    """Return the devices of this machine, the fastest first."""
-    devices = ["cpu"]
-    if torch.backends.mps.is_available():
-        devices.insert(0, "mps")
-    if torch.cuda.is_available():
-        devices.insert(0, "cuda")
-    return devices
-
-
-def choose_device(wanted: str = "auto") -> str:
-    """Return the device to use.
-
-    Raises:
-        OptionError: there is no such device, here or at all.
-    """
-    if wanted not in DEVICES:
-        raise OptionError(
-            f"there is no device '{wanted}'{did_you_mean(wanted, DEVICES)} "
-            f"(devices: {', '.join(DEVICES)})"
-        )
-    available = available_devices()
-    if wanted == "auto":
-        return available[0]
-    if wanted not in available:
-        raise OptionError(
-            f"this machine has no usable {wanted} device (available: {', '.join(available)})"
-        )
-    return wanted
 
 
 def finish(image: Tensor, upscaled: Tensor | None, size: int) -> Tensor:

@@ -11,7 +11,6 @@ and what remains to be multiplied, ``gain * norm``, joins the scale of whatever 
 """
 
 import functools
-import os
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avatargan.devices import usable_cores
 from avatargan.latents import FloatArray
 from avatargan.networks import Generator, Upscaler
 from avatargan.networks.generator import PALETTE_FROM_SIZE
@@ -33,8 +33,8 @@ from avatargan.networks.layers import (
     EqualLinear,
     ModulatedConv2d,
 )
-from avatargan.networks.upscaler import SCALE
 from avatargan.rendering.base import Pixels, finish, to_unit_range
+from avatargan.sizes import SCALE
 
 INPUT = "input"
 OUTPUT = "output"
@@ -72,11 +72,6 @@ class NcnnRenderer:
                 upscaled = _run(self.upscaler, {INPUT: unit[0].numpy()})
             pixels: Pixels = finish(image, upscaled, size)[0].numpy()
             return pixels
-
-
-def usable_cores() -> int:
-    """Return how many CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Modulation:
