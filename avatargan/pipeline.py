@@ -250,10 +250,10 @@ class AvatarPipeline:
         """
         size = self.default_size if size is None else size
         self._check_size(size)
-        for rows, colours in zip(
-            w.split(self.renderer.chunk), palette.split(self.renderer.chunk), strict=True
-        ):
-            for pixels in self.renderer.draw(rows, colours, size):
+        step = self.renderer.chunk
+        for start in range(0, len(w), step):
+            rows = slice(start, start + step)
+            for pixels in self.renderer.draw(w[rows], palette[rows], size):
                 yield Image.fromarray(pixels)
 
     def _draw_chunk(self, recipes: list[Recipe]) -> Iterator[Avatar]:

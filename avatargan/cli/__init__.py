@@ -11,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from avatargan.cli import info, options
+from avatargan.cli import info, morph, options
+from avatargan.cli.attribute_options import AttributeSequenceCommand
 from avatargan.errors import AvatarGanError, did_you_mean
 from avatargan.version import __version__
 
@@ -56,6 +57,7 @@ def _root(
 
 
 app.command(epilog=info.EXAMPLES)(info.info)
+app.command(cls=AttributeSequenceCommand, epilog=morph.EXAMPLES)(morph.morph)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

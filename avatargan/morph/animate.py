@@ -1,6 +1,7 @@
 """A plan to a clip: frames drawn as they are asked for, with flat memory."""
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 
 import numpy as np
 from PIL import Image
@@ -10,52 +11,57 @@ from avatargan.morph.easing import Times
 from avatargan.morph.equal_speed import equal_speed_times
 from avatargan.morph.latent_path import LatentPath
 from avatargan.morph.plan import Morph
-from avatargan.morph.schedule import frame_times
+from avatargan.morph.schedule import even_times
 from avatargan.pipeline import AvatarPipeline
 
 #: Wraps a run of frames, for example to show how far it is.
-Progress = Callable[[Iterable[Image.Image], int], Iterable[Image.Image]]
+Progress = Callable[[Iterable[Image.Image], int, str], Iterable[Image.Image]]
 
 
 def animate(pipeline: AvatarPipeline, morph: Morph, *, progress: Progress | None = None) -> Clip:
     """Return the frames of a morph, to be drawn while they are read or written.
 
-    With equal speed, small frames are drawn right away to find out the times.
+    With equal speed, small frames are drawn first, to find out the times.
 
     Args:
         pipeline: what draws; the morph must have been planned with its weights.
         morph: the plan.
-        progress: called with frames that are about to be drawn and how many they are; returns
-            them.
+        progress: wraps frames that are about to be drawn, given how many they are and what they
+            are for; returns them.
 
     Raises:
         RecipeError: a keyframe was made with other weights.
-        OptionError: there is no such size, attribute or choice.
-        MissingExtraError: transparency was asked for, and what it needs is not installed.
+        OptionError: there is no such attribute or choice.
     """
     path = LatentPath(pipeline, morph)
 
     def draw(times: Times, size: int) -> Iterator[Image.Image]:
         return pipeline.render(*path.at(times), size)
 
-    def draw_small(times: Times) -> Iterable[Image.Image]:
-        frames = draw(times, pipeline.sizes[0])
-        return frames if progress is None else progress(frames, len(times))
+    def watch(frames: Iterable[Image.Image], count: int, what: str) -> Iterable[Image.Image]:
+        return frames if progress is None else progress(frames, count, what)
 
-    if morph.equal_speed:
-        times = equal_speed_times(morph.frame_count, morph.loop, draw_small)
-    else:
-        times = frame_times(morph.frame_count, morph.loop)
+    @cache
+    def frame_times() -> Times:
+        if not morph.equal_speed:
+            return even_times(morph.frame_count, morph.loop)
+        return equal_speed_times(
+            morph.frame_count,
+            morph.loop,
+            lambda times: watch(draw(times, pipeline.sizes[0]), len(times), "timing"),
+        )
+
+    def frames() -> Iterator[Image.Image]:
+        times = frame_times()
+        yield from watch(draw(times, morph.size), len(times), "frames")
 
     def samples(count: int) -> list[Image.Image]:
+        times = frame_times()
         chosen = np.unique(np.linspace(0, len(times) - 1, count).round().astype(int))
         return list(draw(times[chosen], pipeline.sizes[0]))
 
-    frames: Iterable[Image.Image] = draw(times, morph.size)
-    if progress is not None:
-        frames = progress(frames, len(times))
     return Clip(
-        frames=frames,
+        frames=frames(),
         samples=samples,
         count=morph.frame_count,
         fps=morph.fps,

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 from PIL import Image
 
@@ -48,4 +49,4 @@ class Clip:
             round(Fraction(frame * ticks_per_second) / self.frame_rate)
             for frame in range(self.count + 1)
         ]
-        return [end - start for start, end in zip(starts, starts[1:], strict=False)]
+        return [end - start for start, end in pairwise(starts)]

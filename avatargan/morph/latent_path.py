@@ -118,7 +118,7 @@ class LatentPath:
             return _on_sphere(weights, z)
         start = np.zeros(len(times), dtype=np.int64)
         end = np.zeros(len(times), dtype=np.int64)
-        part = np.zeros(len(times))
+        part = np.zeros(len(times), dtype=np.float32)
         for row, weight in enumerate(weights):
             around = np.flatnonzero(weight)
             start[row], end[row] = around[0], around[-1]
@@ -131,9 +131,7 @@ class LatentPath:
 
     def _keyframe_weights(self, times: Times) -> Weights:
         weigh = spline_weights if self.morph.path == "spline" else straight_weights
-        return weigh(
-            times, len(self.morph.keyframes), self.morph.loop, EASINGS[self.morph.easing]
-        )
+        return weigh(times, len(self.morph.keyframes), self.morph.loop, EASINGS[self.morph.easing])
 
     def _choice_weights(self, name: str, times: Times) -> Weights:
         """Return weights of an attribute's choices, ``[N, choices]``, never negative."""

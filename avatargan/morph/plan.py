@@ -95,7 +95,8 @@ def plan_morph(
     transparent: bool = False,
     size: int | None = None,
     psi: float | None = None,
-    **attributes: str | Sequence[str],
+    attributes: Mapping[str, str | Sequence[str]] | None = None,
+    **named_attributes: str | Sequence[str],
 ) -> Morph:
     """Plan an animation through characters.
 
@@ -118,6 +119,7 @@ def plan_morph(
             one choice for all of it. "any" is drawn from the seed of the keyframe with that
             number. What is left out changes with the keyframes: recipes keep theirs, seeds take
             the default of the attribute.
+        named_attributes: the same as keywords: ``hair=["pink", "blue"]``.
 
     Raises:
         OptionError: a value is out of range, misspelt or contradicts another.
@@ -133,7 +135,7 @@ def plan_morph(
     recipes = keyframe_recipes(pipeline, keyframes, psi=psi, size=size)
     if len(recipes) < 2:
         raise OptionError(f"a morph needs two keyframes or more, got {len(recipes)}")
-    recipes, schedules = _schedule(pipeline, recipes, attributes)
+    recipes, schedules = _schedule(pipeline, recipes, {**(attributes or {}), **named_attributes})
     try:
         return Morph.model_validate(
             {
@@ -198,5 +200,3 @@ def _first_problem(error: ValidationError) -> str:
     place = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
     return f"{place}: {message} (got {first['input']!r})" if place else message
-
-

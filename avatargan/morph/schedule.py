@@ -16,7 +16,7 @@ from avatargan.morph.easing import Times
 Weights = NDArray[np.float64]
 
 
-def frame_times(count: int, loop: bool) -> Times:
+def even_times(count: int, loop: bool) -> Times:
     """Return when each of ``count`` frames is drawn, from 0 to 1.
 
     The last frame of a loop is one step before the first, which it leads back to; without a loop
@@ -78,8 +78,6 @@ def _segments(times: Times, stops: int, loop: bool) -> tuple[NDArray[np.int64], 
         return np.zeros(len(times), dtype=np.int64), np.zeros(len(times))
     position = np.asarray(times, dtype=np.float64) * count
     # Times that arithmetic put a hair before a stop belong to it.
-    position = np.where(
-        np.abs(position - np.round(position)) < 1e-9, np.round(position), position
-    )
+    position = np.where(np.abs(position - np.round(position)) < 1e-9, np.round(position), position)
     segment = np.clip(np.floor(position).astype(np.int64), 0, count - 1)
     return segment, position - segment

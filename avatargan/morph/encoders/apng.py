@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from avatargan.morph.clip import Clip
+from avatargan.morph.metadata import PNG_KEYWORD
 from avatargan.morph.parallel import map_ahead
 from avatargan.recipe import encode_png
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-#: Keyword of the text chunk with the clip's metadata.
-METADATA_KEYWORD = "avatargan-morph"
+
+
 DISPOSE_NONE = 0
 BLEND_SOURCE = 0  # a frame replaces the one before it, alpha and all
 FOREVER, ONCE = 0, 1
@@ -31,7 +32,7 @@ def encode_apng(clip: Clip, out: BinaryIO) -> None:
             out.write(_chunk(b"IHDR", chunks[b"IHDR"]))
             plays = FOREVER if clip.loop else ONCE
             out.write(_chunk(b"acTL", struct.pack(">II", clip.count, plays)))
-            text = METADATA_KEYWORD.encode() + b"\0" + clip.metadata.encode("ascii")
+            text = PNG_KEYWORD.encode() + b"\0" + clip.metadata.encode("ascii")
             out.write(_chunk(b"tEXt", text))
         control = struct.pack(
             ">IIIIIHHBB",

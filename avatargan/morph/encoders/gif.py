@@ -5,14 +5,13 @@ Format: "Graphics Interchange Format, Version 89a", CompuServe 1990.
 
 import io
 import struct
-from collections.abc import Sequence
 from typing import BinaryIO
 
-import numpy as np
 from PIL import Image
 
 from avatargan.errors import OptionError
 from avatargan.morph.clip import Clip
+from avatargan.morph.encoders.palette import choose_palette, palette_image, visible_pixels
 from avatargan.morph.parallel import map_ahead
 
 CENTISECONDS = 100
@@ -20,8 +19,6 @@ CENTISECONDS = 100
 LARGEST_FPS = 50
 #: Frames that the colours are chosen from.
 SAMPLES = 24
-#: Rounds of k-means on the palette; more take seconds and change nothing that one sees.
-PALETTE_ROUNDS = 1
 #: Alpha from here on is opaque.
 OPAQUE_FROM = 128
 #: With transparency, the last of the 256 colours stands for it.
@@ -47,9 +44,11 @@ def check_gif(clip: Clip) -> None:
 
 def encode_gif(clip: Clip, out: BinaryIO) -> None:
     """Write a clip as a GIF: one palette for all frames, with Floyd-Steinberg dithering."""
-    palette = _choose_palette(clip.samples(SAMPLES), clip.transparent)
+    pixels = visible_pixels(clip.samples(SAMPLES), OPAQUE_FROM)
+    colours = choose_palette(pixels, TRANSPARENT_INDEX if clip.transparent else 256)
+    palette = palette_image(colours)
     out.write(b"GIF89a" + struct.pack("<HHBBB", *clip.size, 0b1_111_0_111, 0, 0))
-    out.write(bytes(palette.getpalette() or []).ljust(3 * 256, b"\0"))
+    out.write(colours.tobytes().ljust(3 * 256, b"\0"))
     if clip.loop:
         out.write(b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", 0) + b"\0")
     out.write(b"\x21\xfe" + _sub_blocks(clip.metadata.encode("ascii")))
@@ -67,22 +66,8 @@ def encode_gif(clip: Clip, out: BinaryIO) -> None:
     out.write(TRAILER)
 
 
-def _choose_palette(samples: Sequence[Image.Image], transparent: bool) -> Image.Image:
-    """Return a picture whose palette suits all samples; alpha needs one place in it."""
-    pixels = [np.asarray(sample.convert("RGBA")).reshape(-1, 4) for sample in samples]
-    joined = np.concatenate(pixels)
-    visible = joined[joined[:, 3] >= OPAQUE_FROM, :3]
-    if not len(visible):
-        visible = joined[:1, :3]
-    colours = TRANSPARENT_INDEX if transparent else 256
-    strip = Image.fromarray(np.ascontiguousarray(visible[None]))
-    return strip.quantize(colours, Image.Quantize.MEDIANCUT, kmeans=PALETTE_ROUNDS)
-
-
 def _to_palette(frame: Image.Image, palette: Image.Image) -> Image.Image:
-    indexed = frame.convert("RGB").quantize(
-        palette=palette, dither=Image.Dither.FLOYDSTEINBERG
-    )
+    indexed = frame.convert("RGB").quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
     if frame.mode == "RGBA":
         hidden = frame.getchannel("A").point(lambda alpha: 255 * (alpha < OPAQUE_FROM))
         indexed.paste(TRANSPARENT_INDEX, mask=hidden)

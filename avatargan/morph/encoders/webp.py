@@ -11,6 +11,7 @@ from typing import BinaryIO
 from PIL import Image
 
 from avatargan.morph.clip import Clip
+from avatargan.morph.metadata import EXIF_DESCRIPTION
 from avatargan.morph.parallel import map_ahead
 
 #: Clean lines without visible blocks; 95 takes a third more space.
@@ -18,7 +19,7 @@ QUALITY = 90
 #: Level 4 takes twice the time for files 2 % smaller.
 METHOD = 2
 MILLISECONDS = 1000
-EXIF_DESCRIPTION = 0x010E
+
 
 ANIMATION_FLAG, EXIF_FLAG, ALPHA_FLAG = 0x02, 0x08, 0x10
 DO_NOT_BLEND_FLAG = 0x02  # a frame replaces the one before it, alpha and all

@@ -1,0 +1,70 @@
+"""A sprite sheet of the frames, with its atlas, for game engines."""
+
+import io
+from pathlib import Path
+
+from PIL import Image, PngImagePlugin
+
+from avatargan.errors import OptionError
+from avatargan.files import write_atomically
+from avatargan.morph.clip import Clip
+from avatargan.morph.metadata import PNG_KEYWORD
+
+#: Graphics cards of ten years ago load textures of this side; many of today load no larger ones.
+LARGEST_SIDE = 8192
+
+
+def check_strip(clip: Clip, target: Path) -> list[Path]:
+    """Return the sheet and the atlas that would be written.
+
+    Raises:
+        OptionError: the name does not end in .png, or the frames do not fit on one sheet.
+    """
+    if target.suffix.lower() != ".png":
+        raise OptionError(f"{target}: the name of a strip should end in .png")
+    width, height = clip.size
+    most = (LARGEST_SIDE // width) * (LARGEST_SIDE // height)
+    if clip.count > most:
+        raise OptionError(
+            f"a sheet of {LARGEST_SIDE} px holds {most} frames of {width} px, not {clip.count}; "
+            "choose a smaller size, or fewer frames"
+        )
+    return [target, target.with_suffix(".json")]
+
+
+def write_strip(clip: Clip, target: Path, *, overwrite: bool) -> None:
+    """Write the frames in one row, or in as many as keep the sheet's width within the limit.
+
+    Frames are called ``NAME_0000`` and so on, NAME being that of the sheet, in the order that
+    engines sort and play them in.
+
+    Raises:
+        OutputError: a file exists already (unless ``overwrite``), or cannot be written.
+    """
+    from avatargan.export.atlas import hash_form
+
+    sheet = _lay_out(clip, target.stem)
+    canvas = Image.new("RGBA" if clip.transparent else "RGB", (sheet.width, sheet.height))
+    for place, frame in zip(sheet.frames, clip.frames, strict=True):
+        canvas.paste(frame, (place.x, place.y))
+    info = PngImagePlugin.PngInfo()
+    info.add_text(PNG_KEYWORD, clip.metadata)
+    buffer = io.BytesIO()
+    canvas.save(buffer, "png", pnginfo=info, compress_level=4)
+    write_atomically(target, buffer.getvalue(), overwrite=overwrite)
+    write_atomically(
+        target.with_suffix(".json"), hash_form(sheet, target.name), overwrite=overwrite
+    )
+
+
+def _lay_out(clip: Clip, name: str) -> "Sheet":
+    from avatargan.export.sheets import Frame, Sheet
+
+    width, height = clip.size
+    columns = min(clip.count, LARGEST_SIDE // width)
+    rows = -(-clip.count // columns)
+    frames = tuple(
+        Frame(f"{name}_{number:04d}", number % columns * width, number // columns * height)
+        for number in range(clip.count)
+    )
+    return Sheet(0, columns * width, rows * height, width, frames)
