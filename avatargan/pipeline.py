@@ -216,14 +216,7 @@ class AvatarPipeline:
         """
         size = self.default_size if size is None else size
         self._check_size(size)
-        own = {name: list(self.attributes[name]) for name in self.attributes}
-        if {name: list(choices) for name, choices in latents.attributes.items()} != own:
-            raise OptionError("these latents belong to weights with other attributes")
-        if latents.w.shape[1] != self.generator.w_dim:
-            raise OptionError(
-                f"these latents have w of {latents.w.shape[1]} numbers, "
-                f"the weights want {self.generator.w_dim}"
-            )
+        self._check_latents(latents)
         step = self.renderer.chunk
         for start in range(0, len(latents), step):
             rows = range(start, min(start + step, len(latents)))
@@ -256,6 +249,57 @@ class AvatarPipeline:
             for pixels in self.renderer.draw(w[rows], palette[rows], size):
                 yield Image.fromarray(pixels)
 
+    def recipes_behind(self, latents: Latents, size: int | None = None) -> Iterator[Recipe | None]:
+        """Yield for each row the recipe that draws the same picture, or None.
+
+        There is one where z and w are those of the row's seed, which is not so for variations,
+        mixtures and steps between characters.
+
+        Raises:
+            OptionError: as for :meth:`draw_latents`.
+        """
+        size = self.default_size if size is None else size
+        self._check_size(size)
+        self._check_latents(latents)
+        for row in range(len(latents)):
+            labels = zip(self.attributes, latents.labels[row].tolist(), strict=True)
+            try:
+                recipe = recipe_from(
+                    int(latents.seeds[row]),
+                    attributes={name: self.attributes[name][index] for name, index in labels},
+                    psi=float(str(latents.psi[row])),  # 0.7, not the 0.699... of its float32
+                    size=size,
+                    weights_sha256=self.weights_sha256,
+                    version=__version__,
+                )
+            except OptionError:  # latents may hold a seed of -1, or a psi beyond those of recipes
+                yield None
+                continue
+            z, w = self._latents_of(recipe)
+            same = np.array_equal(z, latents.z[row]) and np.array_equal(w, latents.w[row])
+            yield recipe if same else None
+
+    def check_recipe(self, recipe: Recipe) -> None:
+        """Make sure that these weights can draw a recipe.
+
+        Raises:
+            RecipeError: it was made with other weights.
+            OptionError: it asks for a size, attribute or choice that there is not.
+        """
+        if recipe.weights_sha256 != self.weights_sha256:
+            raise RecipeError(
+                f"this recipe needs the weights with SHA-256 {recipe.weights_sha256[:12]}..., "
+                f"loaded are those with {self.weights_sha256[:12]}..."
+            )
+        if recipe.attributes.keys() != set(self.attributes):
+            raise RecipeError(
+                f"this recipe has the attributes {', '.join(recipe.attributes)}; "
+                f"the weights want {', '.join(self.attributes)}"
+            )
+        for name, choice in recipe.attributes.items():
+            self.attributes.index(name, choice)
+        self._check_size(recipe.size)
+
     def _draw_chunk(self, recipes: list[Recipe]) -> Iterator[Avatar]:
         conditions = []
         for recipe in recipes:
@@ -284,7 +328,7 @@ class AvatarPipeline:
 
     def _latents_of(self, recipe: Recipe) -> tuple[FloatArray, FloatArray]:
         """Return z ``[z_dim]`` and w ``[w_dim]`` of a recipe of these weights."""
-        self._check_recipe(recipe)
+        self.check_recipe(recipe)
         z = seeds_to_z([recipe.seed], self.generator.z_dim)
         for step in recipe.variation:
             z = slerp(z, seeds_to_z([step.seed], self.generator.z_dim), step.strength)
@@ -310,18 +354,15 @@ class AvatarPipeline:
             return None
         return torch.tensor([self.attributes.index(identity, attributes[identity])])
 
-    def _check_recipe(self, recipe: Recipe) -> None:
-        if recipe.weights_sha256 != self.weights_sha256:
-            raise RecipeError(
-                f"this recipe needs the weights with SHA-256 {recipe.weights_sha256[:12]}..., "
-                f"loaded are those with {self.weights_sha256[:12]}..."
+    def _check_latents(self, latents: Latents) -> None:
+        own = {name: list(self.attributes[name]) for name in self.attributes}
+        if {name: list(choices) for name, choices in latents.attributes.items()} != own:
+            raise OptionError("these latents belong to weights with other attributes")
+        if latents.w.shape[1] != self.generator.w_dim:
+            raise OptionError(
+                f"these latents have w of {latents.w.shape[1]} numbers, "
+                f"the weights want {self.generator.w_dim}"
             )
-        if recipe.attributes.keys() != set(self.attributes):
-            raise RecipeError(
-                f"this recipe has the attributes {', '.join(recipe.attributes)}; "
-                f"the weights want {', '.join(self.attributes)}"
-            )
-        self._check_size(recipe.size)
 
     def _check_size(self, size: object) -> None:
         if size not in self.sizes or isinstance(size, bool):

@@ -11,8 +11,12 @@ from typing import Annotated
 
 import typer
 
-from avatargan.cli import info, morph, options
-from avatargan.cli.attribute_options import AttributeSequenceCommand
+from avatargan.cli import generate, grid, info, morph, options, serve, verify
+from avatargan.cli.attribute_options import (
+    AttributeCommand,
+    AttributeListCommand,
+    AttributeSequenceCommand,
+)
 from avatargan.errors import AvatarGanError, did_you_mean
 from avatargan.version import __version__
 
@@ -56,8 +60,12 @@ def _root(
         typer.echo(context.get_help())
 
 
+app.command(cls=AttributeCommand, epilog=generate.EXAMPLES)(generate.generate)
+app.command(cls=AttributeListCommand, epilog=grid.EXAMPLES)(grid.grid)
+app.command(epilog=verify.EXAMPLES)(verify.verify)
 app.command(epilog=info.EXAMPLES)(info.info)
 app.command(cls=AttributeSequenceCommand, epilog=morph.EXAMPLES)(morph.morph)
+app.command(epilog=serve.EXAMPLES)(serve.serve)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

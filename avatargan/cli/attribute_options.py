@@ -146,11 +146,12 @@ def _make_options(taxonomy: Taxonomy, taken: Iterable[str], takes_lists: bool) -
 
 def _describe(taxonomy: Taxonomy, name: str, takes_lists: bool) -> str:
     words = ", ".join(taxonomy.offered(name))
-    several = f"One or several, or '{ALL}'" if takes_lists else "One"
-    default = taxonomy.default(name)
-    if default == ANY:
-        return f"{several} of {words}; '{ANY}' (the default) draws it from the seed."
-    return f"{several} of {words}; '{ANY}' draws it from the seed.  [default: {default}]"
+    several = "One or several of" if takes_lists else "One of"
+    everything = f" '{ALL}' takes each of them;" if takes_lists else ""
+    return (
+        f"{several} {words};{everything} '{ANY}' draws it from the seed.  "
+        f"[default: {taxonomy.default(name)}]"
+    )
 
 
 def _completer(taxonomy: Taxonomy, name: str) -> Callable[[str], list[str]]:

@@ -40,6 +40,9 @@ EngineOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print the result as JSON on stdout, all else on stderr.")
 ]
+OverwriteOption = Annotated[
+    bool, typer.Option("--overwrite", help="Replace files that are there already.")
+]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="No progress bar, no summary.")]
 
 

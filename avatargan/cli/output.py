@@ -3,11 +3,12 @@
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 import typer
 
-from avatargan.errors import OutputError
+from avatargan.errors import OptionError, OutputError
 
 Item = TypeVar("Item")
 
@@ -64,3 +65,34 @@ def progress(
     interval = 0.1 if watched else 10.0
     with tqdm(items, total=total, unit=f" {unit}", delay=0.5, mininterval=interval) as bar:
         yield from bar
+
+
+def check_output_file(path: Path, ending: str, *, overwrite: bool) -> None:
+    """Find out before any work is done that a file cannot be written.
+
+    Raises:
+        OptionError: its name does not end as it should.
+        OutputError: it exists already and is not to be overwritten, or is a folder.
+    """
+    if path.suffix.lower() != ending:
+        raise OptionError(f"{path}: the name of this file should end in {ending}")
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder, not a file")
+    refuse_existing([path], overwrite=overwrite)
+
+
+def refuse_existing(paths: Iterable[Path], *, overwrite: bool) -> None:
+    """Find out before any work is done that files exist already.
+
+    Raises:
+        OutputError: one of them does, and is not to be overwritten.
+    """
+    if overwrite:
+        return
+    existing = [path for path in paths if path.exists()]
+    if existing:
+        others = f" (and {len(existing) - 1} more)" if len(existing) > 1 else ""
+        raise OutputError(
+            f"{existing[0]} exists already{others}; choose another place with --out, "
+            "or replace with --overwrite"
+        )

@@ -37,5 +37,6 @@ def keyframe_recipes(
             psi_of_seed = DEFAULT_PSI if psi is None else psi
             (recipe,) = pipeline.recipes(keyframe, psi=psi_of_seed, size=size)
         recipes.append(recipe)
-    pipeline.latents(recipes)  # refuses recipes of other weights
+    for recipe in recipes:
+        pipeline.check_recipe(recipe)
     return recipes

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from avatargan.errors import WeightsError
 from avatargan.networks.critic import Critic
@@ -34,6 +35,9 @@ def load_generator(path: str | Path | None = None) -> Generator:
 def generator_from_weights(weights: WeightsFile) -> Generator:
     """Return the generator of a weights file that is in memory; errors as above."""
     attributes = weights.attributes
+    for name in attributes:
+        if hasattr(nn.ModuleDict, name):  # torch keeps the embeddings under their names
+            raise WeightsError(f"{weights.path}: '{name}' cannot be the name of an attribute")
     channels = {
         size: weights.shape(f"blocks.{size}.conv1.weight", 4)[0] for size in _sizes(weights)
     }

@@ -192,7 +192,7 @@ def test_files_without_a_plan_are_refused(tmp_path):
 @pytest.mark.parametrize("name", [f"clip{extension}" for extension in FILE_FORMATS] + ["frames"])
 def test_memory_is_flat(make_clip, tmp_path, name):
     """Of 200 frames, only a few are alive at any time."""
-    alive = weakref.WeakSet()
+    alive = weakref.WeakValueDictionary()
     most = 0
     picture = coloured_frames(1)[0]
 
@@ -200,7 +200,7 @@ def test_memory_is_flat(make_clip, tmp_path, name):
         nonlocal most
         for number in range(200):
             frame = picture.point(lambda value, shift=number: value + shift % 7)
-            alive.add(frame)
+            alive[number] = frame
             most = max(most, len(alive))
             yield frame
             del frame

@@ -44,8 +44,8 @@ def check_gif(clip: Clip) -> None:
 
 def encode_gif(clip: Clip, out: BinaryIO) -> None:
     """Write a clip as a GIF: one palette for all frames, with Floyd-Steinberg dithering."""
-    pixels = visible_pixels(clip.samples(SAMPLES), OPAQUE_FROM)
-    colours = choose_palette(pixels, TRANSPARENT_INDEX if clip.transparent else 256)
+    visible = visible_pixels(clip.samples(SAMPLES), OPAQUE_FROM)
+    colours = choose_palette(visible, TRANSPARENT_INDEX if clip.transparent else 256)
     palette = palette_image(colours)
     out.write(b"GIF89a" + struct.pack("<HHBBB", *clip.size, 0b1_111_0_111, 0, 0))
     out.write(colours.tobytes().ljust(3 * 256, b"\0"))

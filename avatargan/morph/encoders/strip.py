@@ -6,6 +6,8 @@ from pathlib import Path
 from PIL import Image, PngImagePlugin
 
 from avatargan.errors import OptionError
+from avatargan.export.atlas import animation_form
+from avatargan.export.sheets import Frame, Sheet
 from avatargan.files import write_atomically
 from avatargan.morph.clip import Clip
 from avatargan.morph.metadata import PNG_KEYWORD
@@ -41,8 +43,6 @@ def write_strip(clip: Clip, target: Path, *, overwrite: bool) -> None:
     Raises:
         OutputError: a file exists already (unless ``overwrite``), or cannot be written.
     """
-    from avatargan.export.atlas import hash_form
-
     sheet = _lay_out(clip, target.stem)
     canvas = Image.new("RGBA" if clip.transparent else "RGB", (sheet.width, sheet.height))
     for place, frame in zip(sheet.frames, clip.frames, strict=True):
@@ -51,15 +51,12 @@ def write_strip(clip: Clip, target: Path, *, overwrite: bool) -> None:
     info.add_text(PNG_KEYWORD, clip.metadata)
     buffer = io.BytesIO()
     canvas.save(buffer, "png", pnginfo=info, compress_level=4)
+    atlas = animation_form(sheet, target.name, target.stem)
     write_atomically(target, buffer.getvalue(), overwrite=overwrite)
-    write_atomically(
-        target.with_suffix(".json"), hash_form(sheet, target.name), overwrite=overwrite
-    )
+    write_atomically(target.with_suffix(".json"), atlas, overwrite=overwrite)
 
 
-def _lay_out(clip: Clip, name: str) -> "Sheet":
-    from avatargan.export.sheets import Frame, Sheet
-
+def _lay_out(clip: Clip, name: str) -> Sheet:
     width, height = clip.size
     columns = min(clip.count, LARGEST_SIDE // width)
     rows = -(-clip.count // columns)

@@ -1,0 +1,50 @@
+"""``avatargan serve``: the app in the browser, and the HTTP API."""
+
+from importlib import import_module
+from typing import Annotated
+
+import typer
+
+from avatargan.cli.options import (
+    DeviceOption,
+    EngineOption,
+    UpscalerOption,
+    WeightsOption,
+    examples,
+)
+
+EXAMPLES = examples(
+    "avatargan serve",
+    "avatargan serve --port 8000 --open",
+)
+
+
+def serve(
+    host: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS",
+            help="The address to listen on. The default is this machine alone; 0.0.0.0 lets the "
+            "whole network in.",
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535)] = 7860,
+    open_browser: Annotated[
+        bool, typer.Option("--open", help="Open the app in the browser.")
+    ] = False,
+    weights: WeightsOption = None,
+    upscaler: UpscalerOption = None,
+    device: DeviceOption = "auto",
+    engine: EngineOption = "auto",
+) -> None:
+    """Start the app in the browser and the HTTP API."""
+    server = import_module("avatargan.web.server")
+    server.serve(
+        host,
+        port,
+        weights=weights,
+        upscaler=upscaler,
+        device=device,
+        engine=engine,
+        open_browser=open_browser,
+    )
