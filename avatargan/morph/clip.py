@@ -13,13 +13,13 @@ class Clip:
     """Frames and how they are to be played.
 
     Attributes:
-        frames: RGB pictures of one size, or RGBA ones where ``transparent``, in order; they may
-            be drawn while they are written.
+        frames: RGB pictures, all square and of one size, or RGBA ones where ``transparent``, in
+            order; they may be drawn while they are written.
         samples: returns some of the frames, spread over the time, at any size: what the colours
             of a palette are chosen from.
         count: how many frames there are.
         fps: frames a second.
-        size: width and height in pixels.
+        size: side in pixels.
         loop: play for ever rather than once.
         transparent: whether the frames have alpha.
         metadata: what the frames were drawn from, as one line of JSON.
@@ -29,7 +29,7 @@ class Clip:
     samples: Callable[[int], Sequence[Image.Image]]
     count: int
     fps: float
-    size: tuple[int, int]
+    size: int
     loop: bool
     transparent: bool
     metadata: str

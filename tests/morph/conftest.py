@@ -27,7 +27,7 @@ def make_clip() -> Callable[..., Clip]:
                 "samples": lambda count: list(pictures)[:count],
                 "count": len(pictures),
                 "fps": fps,
-                "size": pictures[0].size,
+                "size": pictures[0].width,
                 "loop": loop,
                 "transparent": pictures[0].mode == "RGBA",
                 "metadata": METADATA,

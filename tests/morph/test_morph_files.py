@@ -265,7 +265,7 @@ def test_impossible_files_are_refused_before_anything_is_drawn(make_clip, tmp_pa
     refuse("clip.mov", OptionError, r"formats: \.webp, \.gif")
     refuse("clip.gif", OptionError, "more than 50 frames a second", fps=60)
     refuse("clip.mp4", OptionError, "no transparency", transparent=True)
-    refuse("clip.mp4", OptionError, "even width", size=(31, 31))
+    refuse("clip.mp4", OptionError, "even side", size=31)
     (tmp_path / "taken.webp").mkdir()
     refuse("taken.webp", OutputError, "is a folder")
     (tmp_path / "taken").write_text("")
@@ -285,3 +285,51 @@ def test_what_ffmpeg_complains_of_is_passed_on(make_clip, tmp_path, monkeypatch)
     with pytest.raises(OutputError, match="ffmpeg could not write the video: "):
         write_animation(make_clip(coloured_frames(2)), tmp_path / "clip.mp4")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_strip_is_a_sheet_with_an_atlas(make_clip, tmp_path):
+    frames = coloured_frames(12)
+    files = write_animation(make_clip(frames), tmp_path / "walk.png", strip=True)
+    assert files == [tmp_path / "walk.png", tmp_path / "walk.json"]
+    sheet = np.asarray(Image.open(files[0]))
+    assert sheet.shape == (32, 12 * 32, 3)
+    atlas = json.loads(files[1].read_text())
+    assert atlas["animations"] == {"walk": [f"walk_{number:04d}" for number in range(12)]}
+    assert list(atlas["frames"]) == atlas["animations"]["walk"]
+    assert atlas["meta"]["image"] == "walk.png"
+    assert atlas["meta"]["size"] == {"w": 12 * 32, "h": 32}
+    for frame, entry in zip(frames, atlas["frames"].values(), strict=True):
+        assert not entry["rotated"]
+        assert not entry["trimmed"]
+        place = entry["frame"]
+        cut = sheet[place["y"] : place["y"] + place["h"], place["x"] : place["x"] + place["w"]]
+        assert np.array_equal(cut, np.asarray(frame))
+
+
+def test_a_long_strip_goes_on_in_a_second_row(make_clip, tmp_path):
+    write_animation(
+        make_clip([Image.new("RGB", (512, 512))] * 17), tmp_path / "long.png", strip=True
+    )
+    with Image.open(tmp_path / "long.png") as sheet:
+        assert sheet.size == (8192, 1024)
+    last = json.loads((tmp_path / "long.json").read_text())["frames"]["long_0016"]["frame"]
+    assert (last["x"], last["y"], last["w"], last["h"]) == (0, 512, 512, 512)
+
+
+def test_a_strip_keeps_alpha(make_clip, tmp_path):
+    frames = coloured_frames(3, alpha=True)
+    write_animation(make_clip(frames), tmp_path / "walk.png", strip=True)
+    expected = np.concatenate([np.asarray(frame) for frame in frames], axis=1)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "walk.png")), expected)
+
+
+def test_impossible_strips_are_refused(make_clip, tmp_path):
+    clip = make_clip(coloured_frames(2), count=300, size=512)
+    with pytest.raises(OptionError, match="holds 256 frames of 512 px, not 300"):
+        write_animation(clip, tmp_path / "walk.png", strip=True)
+    with pytest.raises(OptionError, match=r"should end in \.png"):
+        write_animation(make_clip(coloured_frames(2)), tmp_path / "walk.gif", strip=True)
+    (tmp_path / "walk.json").write_text("precious")
+    with pytest.raises(OutputError, match=r"walk\.json exists already"):
+        write_animation(make_clip(coloured_frames(2)), tmp_path / "walk.png", strip=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["walk.json"]

@@ -117,15 +117,14 @@ def test_a_schedule_of_an_unknown_attribute_is_refused(pipeline):
         LatentPath(pipeline, morph)
 
 
-@pytest.mark.parametrize("loop", [True, False])
-def test_equal_speed_makes_steps_equal(pipeline, loop):
-    options = {"seconds": 2, "fps": 10, "loop": loop, "hair": ["pink", "blue", "white"]}
+def test_equal_speed_makes_steps_equal(pipeline):
+    options = {"seconds": 1, "fps": 12, "loop": True, "hair": ["pink", "blue", "white"]}
 
     def steps(**more):
         morph = plan_morph(pipeline, [3, 14], size=SMALL, **options, **more)
         frames = list(animate(pipeline, morph).frames)
-        assert len(frames) == 20
-        return perceptual_steps([*frames, frames[0]] if loop else frames)
+        assert len(frames) == 12
+        return perceptual_steps([*frames, frames[0]])
 
     before, after = unevenness(steps(easing="linear")), unevenness(steps(equal_speed=True))
     assert after < 0.1

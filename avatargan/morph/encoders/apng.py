@@ -37,7 +37,8 @@ def encode_apng(clip: Clip, out: BinaryIO) -> None:
         control = struct.pack(
             ">IIIIIHHBB",
             sequence,
-            *clip.size,
+            clip.size,
+            clip.size,
             0,
             0,
             delay.denominator,

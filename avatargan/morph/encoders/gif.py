@@ -47,7 +47,7 @@ def encode_gif(clip: Clip, out: BinaryIO) -> None:
     visible = visible_pixels(clip.samples(SAMPLES), OPAQUE_FROM)
     colours = choose_palette(visible, TRANSPARENT_INDEX if clip.transparent else 256)
     palette = palette_image(colours)
-    out.write(b"GIF89a" + struct.pack("<HHBBB", *clip.size, 0b1_111_0_111, 0, 0))
+    out.write(b"GIF89a" + struct.pack("<HHBBB", clip.size, clip.size, 0b1_111_0_111, 0, 0))
     out.write(colours.tobytes().ljust(3 * 256, b"\0"))
     if clip.loop:
         out.write(b"\x21\xff\x0bNETSCAPE2.0\x03\x01" + struct.pack("<H", 0) + b"\0")
@@ -61,7 +61,7 @@ def encode_gif(clip: Clip, out: BinaryIO) -> None:
     for delay, pixels in zip(delays, map_ahead(encode_frame, clip.frames), strict=True):
         flags = disposal << 2 | clip.transparent
         out.write(struct.pack("<BBBBHBB", 0x21, 0xF9, 4, flags, delay, TRANSPARENT_INDEX, 0))
-        out.write(struct.pack("<BHHHHB", 0x2C, 0, 0, *clip.size, 0))
+        out.write(struct.pack("<BHHHHB", 0x2C, 0, 0, clip.size, clip.size, 0))
         out.write(pixels)
     out.write(TRAILER)
 

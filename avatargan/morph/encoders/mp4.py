@@ -27,13 +27,13 @@ def check_mp4(clip: Clip) -> None:
     """Refuse what MP4 cannot hold, or this machine cannot write.
 
     Raises:
-        OptionError: the clip is transparent, or has an odd width or height.
+        OptionError: the clip is transparent, or its side in pixels is odd.
         MissingExtraError: ffmpeg is not installed.
     """
     if clip.transparent:
         raise OptionError("MP4 has no transparency; choose .webp or .apng")
-    if any(side % 2 for side in clip.size):
-        raise OptionError("MP4 needs an even width and height")
+    if clip.size % 2:
+        raise OptionError(f"MP4 needs an even side in pixels, not {clip.size}")
     _find_ffmpeg()
 
 
@@ -51,7 +51,7 @@ def encode_mp4(clip: Clip, out: BinaryIO) -> None:
         rate = clip.frame_rate
         command = [
             *(_find_ffmpeg(), "-loglevel", "error", "-y"),
-            *("-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", "{}x{}".format(*clip.size)),
+            *("-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", f"{clip.size}x{clip.size}"),
             *("-framerate", f"{rate.numerator}/{rate.denominator}", "-i", "pipe:0"),
             *("-f", "ffmetadata", "-i", str(tags), "-map_metadata", "1"),
             *COLOURS,

@@ -24,12 +24,11 @@ def check_strip(clip: Clip, target: Path) -> list[Path]:
     """
     if target.suffix.lower() != ".png":
         raise OptionError(f"{target}: the name of a strip should end in .png")
-    width, height = clip.size
-    most = (LARGEST_SIDE // width) * (LARGEST_SIDE // height)
+    most = (LARGEST_SIDE // clip.size) ** 2
     if clip.count > most:
         raise OptionError(
-            f"a sheet of {LARGEST_SIDE} px holds {most} frames of {width} px, not {clip.count}; "
-            "choose a smaller size, or fewer frames"
+            f"a sheet of {LARGEST_SIDE} px holds {most} frames of {clip.size} px, "
+            f"not {clip.count}; choose a smaller size, or fewer frames"
         )
     return [target, target.with_suffix(".json")]
 
@@ -57,11 +56,10 @@ def write_strip(clip: Clip, target: Path, *, overwrite: bool) -> None:
 
 
 def _lay_out(clip: Clip, name: str) -> Sheet:
-    width, height = clip.size
-    columns = min(clip.count, LARGEST_SIDE // width)
+    columns = min(clip.count, LARGEST_SIDE // clip.size)
     rows = -(-clip.count // columns)
     frames = tuple(
-        Frame(f"{name}_{number:04d}", number % columns * width, number // columns * height)
+        Frame(f"{name}_{number:04d}", number % columns * clip.size, number // columns * clip.size)
         for number in range(clip.count)
     )
-    return Sheet(0, columns * width, rows * height, width, frames)
+    return Sheet(0, columns * clip.size, rows * clip.size, clip.size, frames)

@@ -29,17 +29,17 @@ TRANSPARENT_BACKGROUND = 0
 
 def encode_webp(clip: Clip, out: BinaryIO) -> None:
     """Write a clip as an animated WebP; ``out`` must be seekable."""
-    width, height = clip.size
+    sides = _uint24(clip.size - 1) * 2
     start = out.tell()
     out.write(b"RIFF\0\0\0\0WEBP")
     flags = ANIMATION_FLAG | EXIF_FLAG | (ALPHA_FLAG if clip.transparent else 0)
-    out.write(_chunk(b"VP8X", struct.pack("<I", flags) + _uint24(width - 1) + _uint24(height - 1)))
+    out.write(_chunk(b"VP8X", struct.pack("<I", flags) + sides))
     plays = FOREVER if clip.loop else ONCE
     out.write(_chunk(b"ANIM", struct.pack("<IH", TRANSPARENT_BACKGROUND, plays)))
     delays = clip.delays(MILLISECONDS)
     for delay, picture in zip(delays, map_ahead(_encode_picture, clip.frames), strict=True):
         position = _uint24(0) + _uint24(0)
-        header = position + _uint24(width - 1) + _uint24(height - 1) + _uint24(delay)
+        header = position + sides + _uint24(delay)
         out.write(_chunk(b"ANMF", header + bytes([DO_NOT_BLEND_FLAG]) + picture))
     exif = Image.Exif()
     exif[EXIF_DESCRIPTION] = clip.metadata
