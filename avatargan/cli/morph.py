@@ -40,7 +40,7 @@ def morph(
     keyframes: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[KEYFRAME]...",
+            metavar="KEYFRAME",
             show_default=False,
             help="Two or more characters in order: seeds, and PNG files with recipes inside.",
         ),

@@ -333,3 +333,35 @@ def test_impossible_strips_are_refused(make_clip, tmp_path):
     with pytest.raises(OutputError, match=r"walk\.json exists already"):
         write_animation(make_clip(coloured_frames(2)), tmp_path / "walk.png", strip=True)
     assert [path.name for path in tmp_path.iterdir()] == ["walk.json"]
+
+
+class RoundMatter:
+    """Stands in for the matting network: keeps a disc."""
+
+    def cut_out(self, image):
+        across = np.linspace(-1, 1, image.width)
+        inside = across[:, None] ** 2 + across[None, :] ** 2 < 1
+        cut = image.copy()
+        cut.putalpha(Image.fromarray(np.where(inside, 255, 0).astype(np.uint8)))
+        return cut
+
+
+@pytest.mark.parametrize("extension", PILLOW_FORMATS)
+def test_transparent_morphs_are_cut_out(pipeline, tmp_path, monkeypatch, extension):
+    monkeypatch.setattr("avatargan.morph.animate._load_matter", RoundMatter)
+    morph = plan_morph(pipeline, [1, 2], seconds=1, fps=3, size=128, transparent=True)
+    path = tmp_path / f"clip{extension}"
+    write_animation(animate(pipeline, morph), path)
+    for frame in read_frames(path):
+        assert frame.getpixel((0, 0))[3] == 0
+        assert frame.getpixel((64, 64))[3] == 255
+
+
+def test_transparent_morphs_use_the_matting_network(pipeline, tmp_path):
+    pytest.importorskip("avatargan.matting", reason="the matting package is not there")
+    morph = plan_morph(pipeline, [1, 2], seconds=1, fps=2, size=128, transparent=True)
+    write_animation(animate(pipeline, morph), tmp_path / "clip.png")
+    for frame in read_frames(tmp_path / "clip.png"):
+        alpha = np.asarray(frame)[..., 3]
+        assert alpha[60:90, 50:80].mean() > 250  # the face
+        assert (alpha < 250).any()

@@ -1,6 +1,5 @@
 """A sprite sheet of the frames, with its atlas, for game engines."""
 
-import io
 from pathlib import Path
 
 from PIL import Image, PngImagePlugin
@@ -8,7 +7,7 @@ from PIL import Image, PngImagePlugin
 from avatargan.errors import OptionError
 from avatargan.export.atlas import animation_form
 from avatargan.export.sheets import Frame, Sheet
-from avatargan.files import write_atomically
+from avatargan.files import atomic_writer, write_atomically
 from avatargan.morph.clip import Clip
 from avatargan.morph.metadata import PNG_KEYWORD
 
@@ -43,15 +42,14 @@ def write_strip(clip: Clip, target: Path, *, overwrite: bool) -> None:
         OutputError: a file exists already (unless ``overwrite``), or cannot be written.
     """
     sheet = _lay_out(clip, target.stem)
-    canvas = Image.new("RGBA" if clip.transparent else "RGB", (sheet.width, sheet.height))
-    for place, frame in zip(sheet.frames, clip.frames, strict=True):
-        canvas.paste(frame, (place.x, place.y))
     info = PngImagePlugin.PngInfo()
     info.add_text(PNG_KEYWORD, clip.metadata)
-    buffer = io.BytesIO()
-    canvas.save(buffer, "png", pnginfo=info, compress_level=4)
+    with atomic_writer(target, overwrite=overwrite) as file:
+        canvas = Image.new("RGBA" if clip.transparent else "RGB", (sheet.width, sheet.height))
+        for place, frame in zip(sheet.frames, clip.frames, strict=True):
+            canvas.paste(frame, (place.x, place.y))
+        canvas.save(file, "png", pnginfo=info, compress_level=4)
     atlas = animation_form(sheet, target.name, target.stem)
-    write_atomically(target, buffer.getvalue(), overwrite=overwrite)
     write_atomically(target.with_suffix(".json"), atlas, overwrite=overwrite)
 
 
