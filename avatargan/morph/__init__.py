@@ -9,7 +9,7 @@
 >>> write_animation(animate(pipe, morph), "morph.webp")
 """
 
-from avatargan.morph.animate import animate
+from avatargan.morph.animation import animate
 from avatargan.morph.clip import Clip
 from avatargan.morph.easing import EASINGS
 from avatargan.morph.latent_path import LatentPath

@@ -6,7 +6,20 @@ import time
 import pytest
 from PIL import Image
 
+from avatargan import AvatarPipeline
 from avatargan.morph import read_morph
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    return AvatarPipeline.load()
+
+
+@pytest.fixture(autouse=True)
+def _load_once(pipeline, monkeypatch):
+    """Loading the networks again for every line would take most of the time."""
+    monkeypatch.setattr("avatargan.cli.morph.load_pipeline", lambda *options: pipeline)
+
 
 SHORT = ("--seconds", "0.5", "--fps", "8", "--size", "128")
 
@@ -18,9 +31,8 @@ def count_frames(path):
 
 def test_a_morph_is_written_by_extension(run, tmp_path):
     path = tmp_path / "morph.webp"
-    done = run(
-        "morph", "--seeds", "3,14,15", "--hair", "pink,blue", *SHORT, "--loop", "--out", path
-    )
+    keyframes = ("--seeds", "3,14,15", "--hair", "pink,blue")
+    done = run("morph", *keyframes, "--loop", *SHORT, "--out", path)
     assert done.code == 0
     assert done.stdout == f"{path}\n"
     assert "4 frames of 128 px, 0.5 s at 8 frames a second, a loop" in done.stderr

@@ -348,7 +348,7 @@ class RoundMatter:
 
 @pytest.mark.parametrize("extension", PILLOW_FORMATS)
 def test_transparent_morphs_are_cut_out(pipeline, tmp_path, monkeypatch, extension):
-    monkeypatch.setattr("avatargan.morph.animate._load_matter", RoundMatter)
+    monkeypatch.setattr("avatargan.morph.animation._load_matter", RoundMatter)
     morph = plan_morph(pipeline, [1, 2], seconds=1, fps=3, size=128, transparent=True)
     path = tmp_path / f"clip{extension}"
     write_animation(animate(pipeline, morph), path)
