@@ -52,8 +52,6 @@ def atomic_writer(path: str | os.PathLike[str], *, overwrite: bool = True) -> It
         else:
             _rename_unless_exists(temporary, target)
         _fsync_folder(target.parent)
-    except FileExistsError as error:
-        raise _already_exists(target) from error
     except OSError as error:
         raise OutputError(f"cannot write {target}: {_reason(error)}") from error
     finally:
@@ -111,8 +109,8 @@ def _reason(error: OSError) -> str:
 def _rename_unless_exists(temporary: Path, target: Path) -> None:
     try:
         target.hardlink_to(temporary)  # unlike a rename, fails when the target exists
-    except FileExistsError:
-        raise
+    except FileExistsError as error:
+        raise _already_exists(target) from error
     except OSError:  # file systems without hard links, such as those of memory cards
         if target.exists():
             raise _already_exists(target) from None

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -90,10 +91,11 @@ class AvatarPipeline:
             OptionError: there is no such device or engine.
         """
         path = Path(weights) if weights is not None else shipped_weights(SHIPPED_GENERATOR)
-        file = read_weights(path, GENERATOR_ROLE)
-        generator = generator_from_weights(file)
-        enlarger = load_upscaler(Path(upscaler) if upscaler is not None else None)
-        renderer = create_renderer(generator, enlarger, device, engine)
+        with _one_torch_thread():
+            file = read_weights(path, GENERATOR_ROLE)
+            generator = generator_from_weights(file)
+            enlarger = load_upscaler(Path(upscaler) if upscaler is not None else None)
+            renderer = create_renderer(generator, enlarger, device, engine)
         return cls(generator, enlarger, renderer, file.sha256)
 
     @property
@@ -177,18 +179,20 @@ class AvatarPipeline:
         Raises:
             OptionError: there is no such attribute, or it is not part of the palette.
         """
+        return list(self.draw(self.recolourings(recipe, attribute)))
+
+    def recolourings(self, recipe: Recipe, attribute: str) -> list[Recipe]:
+        """Return what :meth:`recolour` would draw; errors as there."""
         choices = self.attributes.offered(attribute)
         if attribute not in self.attributes.palette:
             raise OptionError(
                 f"changing {attribute} would change the character; choose one of "
                 f"{', '.join(self.attributes.palette)}"
             )
-        return list(
-            self.draw(
-                recipe.model_copy(update={"attributes": recipe.attributes | {attribute: choice}})
-                for choice in choices
-            )
-        )
+        return [
+            recipe.model_copy(update={"attributes": recipe.attributes | {attribute: choice}})
+            for choice in choices
+        ]
 
     def latents(self, recipes: Sequence[Recipe]) -> Latents:
         """Return what the pictures of these recipes are drawn from; errors as for :meth:`draw`."""
@@ -371,9 +375,24 @@ class AvatarPipeline:
             )
 
 
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """Keep torch from spreading small work over cores that may be busy.
+
+    Loading is many short operations; on a machine with other work each of them waits for the
+    slowest of its threads, which made loading take eight times as long.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def _choice_for_each(name: str, given: str | Sequence[str], count: int) -> list[str]:
     """Return one choice per seed from one for all or a list."""
-    if isinstance(given, str):
+    if isinstance(given, str) or not isinstance(given, Iterable):
         return [given] * count
     choices = list(given)
     if len(choices) != count:
