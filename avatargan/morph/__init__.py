@@ -14,7 +14,7 @@ from avatargan.morph.clip import Clip
 from avatargan.morph.easing import EASINGS
 from avatargan.morph.latent_path import LatentPath
 from avatargan.morph.metadata import read_morph
-from avatargan.morph.output import check_output, write_animation
+from avatargan.morph.output import check_output, encode_animation, write_animation
 from avatargan.morph.plan import Morph, plan_morph
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "Morph",
     "animate",
     "check_output",
+    "encode_animation",
     "plan_morph",
     "read_morph",
     "write_animation",

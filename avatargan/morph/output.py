@@ -1,5 +1,6 @@
 """Clips to files: the extension says which format; a file appears when it is whole."""
 
+import io
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -51,7 +52,7 @@ def check_output(
         check_folder(target, overwrite=overwrite)
         return [target]
     else:
-        _encoder_for(target).check(clip)
+        _encoder_for(target.suffix).check(clip)
         files = [target]
     for file in files:
         if file.is_dir():
@@ -91,19 +92,28 @@ def write_animation(
         write_folder(clip, target)
     else:
         with atomic_writer(target, overwrite=overwrite) as file:
-            _encoder_for(target).encode(clip, file)
+            _encoder_for(target.suffix).encode(clip, file)
     return files
+
+
+def encode_animation(clip: Clip, extension: str) -> bytes:
+    """Return a clip as the bytes of a file, such as ".webp"; errors as for a file on disk."""
+    encoder = _encoder_for(extension)
+    encoder.check(clip)
+    buffer = io.BytesIO()
+    encoder.encode(clip, buffer)
+    return buffer.getvalue()
 
 
 def _is_folder(target: Path) -> bool:
     return not target.suffix or (target.is_dir() and target.suffix.lower() not in ENCODERS)
 
 
-def _encoder_for(target: Path) -> Encoder:
-    extension = target.suffix.lower()
+def _encoder_for(extension: str) -> Encoder:
+    extension = extension.lower()
     if extension not in ENCODERS:
         raise OptionError(
-            f"{target}: there is no animation format '{extension}'"
+            f"there is no animation format '{extension}'"
             f"{did_you_mean(extension, ENCODERS)} "
             f"(formats: {', '.join(ENCODERS)}, or a folder without an extension)"
         )

@@ -281,7 +281,7 @@ def test_missing_ffmpeg_is_named_with_its_remedy(make_clip, tmp_path, monkeypatc
 def test_what_ffmpeg_complains_of_is_passed_on(make_clip, tmp_path, monkeypatch):
     import sys
 
-    monkeypatch.setattr("avatargan.morph.encoders.mp4._find_ffmpeg", lambda: sys.executable)
+    monkeypatch.setattr("avatargan.morph.encoders.mp4.find_ffmpeg", lambda: sys.executable)
     with pytest.raises(OutputError, match="ffmpeg could not write the video: "):
         write_animation(make_clip(coloured_frames(2)), tmp_path / "clip.mp4")
     assert list(tmp_path.iterdir()) == []

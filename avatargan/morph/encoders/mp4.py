@@ -34,7 +34,7 @@ def check_mp4(clip: Clip) -> None:
         raise OptionError("MP4 has no transparency; choose .webp or .apng")
     if clip.size % 2:
         raise OptionError(f"MP4 needs an even side in pixels, not {clip.size}")
-    _find_ffmpeg()
+    find_ffmpeg()
 
 
 def encode_mp4(clip: Clip, out: BinaryIO) -> None:
@@ -50,7 +50,7 @@ def encode_mp4(clip: Clip, out: BinaryIO) -> None:
         tags.write_text(f";FFMETADATA1\ncomment={_escape(clip.metadata)}\n", encoding="ascii")
         rate = clip.frame_rate
         command = [
-            *(_find_ffmpeg(), "-loglevel", "error", "-y"),
+            *(find_ffmpeg(), "-loglevel", "error", "-y"),
             *("-f", "rawvideo", "-pix_fmt", "rgb24", "-video_size", f"{clip.size}x{clip.size}"),
             *("-framerate", f"{rate.numerator}/{rate.denominator}", "-i", "pipe:0"),
             *("-f", "ffmetadata", "-i", str(tags), "-map_metadata", "1"),
@@ -87,7 +87,12 @@ def _feed(command: list[str], clip: Clip, errors: Path) -> None:
         raise OutputError(f"ffmpeg could not write the video: {lines[-1] if lines else code}")
 
 
-def _find_ffmpeg() -> str:
+def find_ffmpeg() -> str:
+    """Return the path of ffmpeg.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
     try:
         from imageio_ffmpeg import get_ffmpeg_exe  # type: ignore[import-untyped]
     except ImportError as error:

@@ -107,9 +107,7 @@ def gallery_updates(
     for avatar in avatars:
         cards.append(card_of(avatar))
         if monotonic() - shown_at >= UPDATE_INTERVAL or len(cards) == total:
-            yield gallery_value(
-                list(cards), total, title=title, remember=remember, started=started
-            )
+            yield gallery_value(list(cards), total, title=title, remember=remember, started=started)
             shown_at = monotonic()
 
 

@@ -19,6 +19,7 @@ _SCRIPTS = (
     "detail",
     "collection",
     "restore",
+    "morph",
     "page",
 )
 #: Fonts of the reader's own system: the app works without internet, and looks at home.
@@ -62,8 +63,7 @@ def _head() -> str:
         *((_FOLDER / "scripts" / f"{name}.js").read_text(encoding="utf-8") for name in _SCRIPTS),
     ]
     return (
-        '<meta name="theme-color" content="#d6336c">\n'
-        f"<script>\n{chr(10).join(scripts)}\n</script>"
+        f'<meta name="theme-color" content="#d6336c">\n<script>\n{chr(10).join(scripts)}\n</script>'
     )
 
 
