@@ -72,7 +72,7 @@ def contact_sheet(
     if captions is not None and len(captions) != len(pictures):
         raise OptionError(f"{len(captions)} captions do not fit {len(pictures)} pictures")
     _check_cell(cell)
-    columns = min(columns or math.ceil(math.sqrt(len(pictures))), len(pictures))
+    columns = min(columns or _balanced_columns(len(pictures)), len(pictures))
     rows = math.ceil(len(pictures) / columns)
     gap, margin = _gap(cell), _margin(cell)
     size = max(12, round(cell * 0.06))
@@ -218,6 +218,13 @@ def _groups(
     length = math.prod(len(axis.values) for axis in axes[level:])
     for first in range(0, len(starts), length):
         yield starts[first], starts[first + length - 1] + cell
+
+
+def _balanced_columns(count: int) -> int:
+    """Return how many columns make a sheet about square, without gaps in the last row if it can."""
+    square = math.ceil(math.sqrt(count))
+    wide = range(square, math.floor(1.6 * math.sqrt(count)) + 1)
+    return next((columns for columns in wide if count % columns == 0), square)
 
 
 def _canvas(width: int, height: int, theme: Theme) -> Image.Image:

@@ -138,16 +138,16 @@ def open_picture(source: str | os.PathLike[str] | bytes | BinaryIO) -> Image.Ima
     name = str(source) if isinstance(source, str | os.PathLike) else "the picture"
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
-        image: Image.Image = Image.open(stream)
-        width, height = image.size
-        if width * height > LARGEST_PICTURE_PIXELS:
-            raise PictureError(
-                f"{name}: {width} x {height} pixels are more than the limit of 25 megapixels"
-            )
-        image.load()
+        with Image.open(stream) as image:
+            width, height = image.size
+            if width * height > LARGEST_PICTURE_PIXELS:
+                raise PictureError(
+                    f"{name}: {width} x {height} pixels are more than the limit of 25 megapixels"
+                )
+            image.load()
     except FileNotFoundError:
         raise PictureError(f"{name}: there is no such file") from None
-    except Image.DecompressionBombError:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise PictureError(f"{name}: more pixels than the limit of 25 megapixels") from None
     except (OSError, ValueError, SyntaxError, EOFError, OverflowError) as error:
         raise PictureError(f"{name}: not a readable picture ({error})") from error

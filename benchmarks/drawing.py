@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from avatargan import AvatarPipeline
-from avatargan.rendering.base import Pixels, finish, to_unit_range
+from avatargan.rendering.base import Pixels, finish
 
 BATCH = 16
 ROUNDS = 5
@@ -65,11 +65,12 @@ def _naive(pipe: AvatarPipeline) -> Draw:
 
     @torch.inference_mode()
     def draw(w: Tensor, palette: Tensor, size: int) -> Pixels:
-        image = pipe.generator.synthesis_from_embedding(w.to(dtype), palette.to(dtype))
-        upscaled = None
-        if size != pipe.generator.resolution:
-            upscaled = pipe.upscaler(to_unit_range(image)).float()
-        return finish(image.float(), upscaled, size).numpy()
+        images = pipe.generator.synthesis_from_embedding(w.to(dtype), palette.to(dtype))
+        if size == pipe.generator.resolution:
+            return np.stack([finish(image, None, size) for image in images.float().numpy()])
+        upscaled = pipe.upscaler((images.clamp(-1, 1) + 1) / 2).float().numpy()
+        pairs = zip(images.float().numpy(), upscaled, strict=True)
+        return np.stack([finish(image, enlarged, size) for image, enlarged in pairs])
 
     return draw
 

@@ -235,7 +235,7 @@ def test_unknown_devices_and_engines_are_named(options, message):
 
 
 def test_a_device_that_is_not_there_is_named(monkeypatch):
-    monkeypatch.setattr("avatargan.rendering.base.available_devices", lambda: ["cpu"])
+    monkeypatch.setattr("avatargan.devices.available_devices", lambda: ["cpu"])
     with pytest.raises(OptionError, match="no usable cuda device"):
         AvatarPipeline.load(device="cuda")
 

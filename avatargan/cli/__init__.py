@@ -6,11 +6,13 @@ pipeline, the server) is imported inside the commands, so that ``--help`` answer
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
+import crawler.cli
 from avatargan.cli import generate, grid, info, morph, options, serve, verify
 from avatargan.cli.attribute_options import (
     AttributeCommand,
@@ -66,6 +68,7 @@ app.command(epilog=verify.EXAMPLES)(verify.verify)
 app.command(epilog=info.EXAMPLES)(info.info)
 app.command(cls=AttributeSequenceCommand, epilog=morph.EXAMPLES)(morph.morph)
 app.command(epilog=serve.EXAMPLES)(serve.serve)
+app.add_typer(crawler.cli.app, name="crawl")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,6 +80,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: what follows the name of the program; ``sys.argv`` by default.
     """
+    # Pictures that are too large are refused with an error; Pillow's warning would be a second.
+    warnings.filterwarnings("ignore", "Image size", RuntimeWarning)
     command = typer.main.get_command(app)
     try:
         code = command.main(

@@ -73,8 +73,8 @@ def generate(
             metavar="N",
             min=1,
             max=LARGEST_COUNT,
-            help="How many avatars, with consecutive seeds; with --vary, how many variations "
-            f"(1 by default, at most {LARGEST_COUNT}).",
+            help="How many avatars, one by default, with consecutive seeds; with --vary, how many "
+            "variations of each.",
         ),
     ] = None,
     size: Annotated[
@@ -174,7 +174,8 @@ def generate(
                 pipeline.check_recipe(recipe)
         drawn = list(zip(files, recipes_of(plan, pipeline), strict=True))
     else:
-        drawn = _draw(plan, pipeline, files, sheet, overwrite, quiet)
+        detailed = len(plan) if json else LISTED
+        drawn = _draw(plan, pipeline, files, sheet, overwrite, quiet, detailed)
         if save_latents is not None and not isinstance(plan, LatentsPlan):
             pipeline.latents(list(plan.recipes(pipeline))).save(save_latents)
     _report(drawn, sheet, save_latents, dry_run=dry_run, as_json=json, quiet=quiet)
@@ -239,8 +240,9 @@ def _draw(
     sheet: Path | None,
     overwrite: bool,
     quiet: bool,
+    detailed: int,
 ) -> "list[tuple[Path, Recipe | None]]":
-    """Draw and write everything; return the files with their recipes."""
+    """Draw and write everything; return the files, and the recipes of the first of them."""
     from PIL import Image
 
     from avatargan.files import write_atomically
@@ -248,11 +250,12 @@ def _draw(
     from avatargan.recipe import encode_png
 
     cell = 256 if len(plan) <= LARGE_ON_A_SHEET else 128
-    drawn, thumbnails = [], []
+    drawn: list[tuple[Path, Recipe | None]] = []
+    thumbnails: list[Image.Image] = []
     pictures = zip(files, draw(plan, pipeline), strict=True)
     for file, (image, recipe) in progress(pictures, len(plan), unit="avatar", quiet=quiet):
         write_atomically(file, encode_png(image, recipe), overwrite=overwrite)
-        drawn.append((file, recipe))
+        drawn.append((file, recipe if len(drawn) < detailed else None))
         if sheet is not None:
             thumbnails.append(image.resize((cell, cell), Image.Resampling.LANCZOS))
     if sheet is not None:

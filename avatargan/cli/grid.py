@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from avatargan.cli.attribute_options import chosen_lists
+from avatargan.cli.attribute_options import chosen_lists, read_taxonomy
 from avatargan.cli.options import (
     DeviceOption,
     EngineOption,
@@ -51,8 +51,9 @@ def grid(
         str | None,
         typer.Option(
             metavar="AXIS,...",
-            help="What changes from left to right: seed, psi or an attribute; of several, the "
-            "outermost first. By default seed, or else the first option with several values.",
+            help="What changes from left to right: seed, psi or an attribute, with all its choices "
+            "where its own option is not given; of several, the outermost first. By default seed, "
+            "or else the first option with several values.",
         ),
     ] = None,
     y: Annotated[
@@ -82,9 +83,14 @@ def grid(
     Every option with several values becomes an axis. Seeds go from left to right, the rest from
     top to bottom; with three axes and more, rows or columns are grouped.
     """
+    taxonomy = read_taxonomy(weights)
     values: dict[str, list[Any]] = {**chosen_lists(context)}
     values |= {SEED: parse_seeds(seeds), PSI: parse_psis(psi)}
-    columns, rows = _choose_axes(values, x, y)
+    columns, rows = (_split_axes(text, (SEED, PSI, *taxonomy)) for text in (x, y))
+    for name in columns + rows:
+        if name not in values:
+            values[name] = list(taxonomy.offered(name))
+    columns, rows = _complete_axes(values, columns, rows)
     cells = math.prod(len(each) for each in values.values())
     if cells > MOST_CELLS:
         raise OptionError(f"{cells} pictures are more than a grid takes; give fewer values")
@@ -127,49 +133,52 @@ def grid(
         show(f"{out}  {across} across, {down} down, {picture.width} x {picture.height} px")
 
 
-def _choose_axes(
-    values: Mapping[str, Sequence[Any]], x: str | None, y: str | None
-) -> tuple[list[str], list[str]]:
-    """Return the names of the axes of columns and of rows, the outermost first.
+def _split_axes(text: str | None, known: Sequence[str]) -> list[str]:
+    """Return the axes that an option names.
 
     Raises:
-        OptionError: there is no axis, or one was named that does not exist, or twice.
+        OptionError: there is no such axis, or it is named twice.
     """
-    several = [name for name, choices in values.items() if len(choices) > 1]
-    columns, rows = (_split_axes(text, values) for text in (x, y))
-    for name in columns:
-        if name in rows:
-            raise OptionError(f"{name} cannot be both --x and --y")
-    left = [name for name in several if name not in columns + rows]
-    if x is None and y is None:
-        columns = [SEED] if SEED in left else left[:1]
-        rows = [name for name in left if name not in columns]
-    elif y is None:
-        rows = left
-    elif x is None:
-        columns = left
-    elif left:
-        raise OptionError(f"{left[0]} has several values; name it in --x or --y too")
-    if not columns and not rows:
-        raise OptionError("nothing changes in this grid; give several values, as in --seeds 1-4")
-    return columns, rows
-
-
-def _split_axes(text: str | None, values: Mapping[str, Sequence[Any]]) -> list[str]:
     names: list[str] = []
     for part in text.split(",") if text is not None else []:
         name = part.strip()
-        if name == "seeds" and name not in values:
-            name = SEED
-        if name not in values:
+        name = SEED if name == "seeds" else name
+        if name not in known:
             raise OptionError(
-                f"there is no axis '{name}'{did_you_mean(name, values)} "
-                f"(options with values: {', '.join(values)})"
+                f"there is no axis '{name}'{did_you_mean(name, known)} (axes: {', '.join(known)})"
             )
         if name in names:
             raise OptionError(f"the axis {name} is named twice")
         names.append(name)
     return names
+
+
+def _complete_axes(
+    values: Mapping[str, Sequence[Any]], columns: list[str], rows: list[str]
+) -> tuple[list[str], list[str]]:
+    """Return the axes of columns and of rows, with what has several values and was not named.
+
+    Raises:
+        OptionError: nothing has several values, or an axis has no place or two.
+    """
+    for name in columns:
+        if name in rows:
+            raise OptionError(f"{name} cannot be both --x and --y")
+    left = [
+        name for name, choices in values.items() if len(choices) > 1 and name not in columns + rows
+    ]
+    if columns and rows and left:
+        raise OptionError(f"{left[0]} has several values; name it in --x or --y too")
+    if rows:
+        columns = columns or left
+    elif columns:
+        rows = left
+    else:
+        columns = [SEED] if SEED in left else left[:1]
+        rows = [name for name in left if name not in columns]
+    if not columns and not rows:
+        raise OptionError("nothing changes in this grid; give several values, as in --seeds 1-4")
+    return columns, rows
 
 
 def _recipes(

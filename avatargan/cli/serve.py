@@ -28,7 +28,9 @@ def serve(
             "whole network in.",
         ),
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(metavar="PORT", min=1, max=65535)] = 7860,
+    port: Annotated[
+        int, typer.Option(metavar="PORT", min=0, max=65535, help="0 takes any free one.")
+    ] = 7860,
     open_browser: Annotated[
         bool, typer.Option("--open", help="Open the app in the browser.")
     ] = False,
@@ -42,8 +44,8 @@ def serve(
     server.serve(
         host,
         port,
-        weights=weights,
-        upscaler=upscaler,
+        weights=weights and str(weights),
+        upscaler=upscaler and str(upscaler),
         device=device,
         engine=engine,
         open_browser=open_browser,

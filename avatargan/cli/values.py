@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 
 from avatargan.errors import OptionError
+from avatargan.latents import LARGEST_SEED
 
-LARGEST_SEED = 2**63 - 1
 #: Enough for any game; more is a slip of the finger.
 LARGEST_COUNT = 100_000
 
@@ -60,14 +60,16 @@ def parse_psis(text: str) -> list[float]:
     Raises:
         OptionError: a part is not a number from 0 to 2, or is there twice.
     """
+    from avatargan.recipe import LARGEST_PSI
+
     psis: list[float] = []
     for part in text.split(","):
         try:
             psi = float(part)
         except ValueError:
             psi = math.nan
-        if not 0 <= psi <= 2:
-            raise OptionError(f"psi is a number from 0 to 2, not '{part.strip()}'")
+        if not 0 <= psi <= LARGEST_PSI:
+            raise OptionError(f"psi is a number from 0 to {LARGEST_PSI:g}, not '{part.strip()}'")
         if psi in psis:
             raise OptionError(f"psi lists {psi:g} more than once")
         psis.append(psi)

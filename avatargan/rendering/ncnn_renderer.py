@@ -19,7 +19,6 @@ from pathlib import Path
 
 import ncnn
 import numpy as np
-import torch
 from torch import Tensor
 
 from avatargan.devices import usable_cores
@@ -36,6 +35,8 @@ from avatargan.networks.layers import (
 from avatargan.rendering.base import Pixels, finish, to_unit_range
 from avatargan.sizes import SCALE
 
+#: First line of every ncnn graph.
+MAGIC = "7767517"
 INPUT = "input"
 OUTPUT = "output"
 # Codes of ncnn's layer parameters.
@@ -64,14 +65,11 @@ class NcnnRenderer:
         return np.stack(pictures) if pictures else np.zeros((0, size, size, 3), np.uint8)
 
     def _draw_one(self, w: FloatArray, palette: FloatArray, size: int) -> Pixels:
-        with torch.inference_mode():
-            image = _run(self.generator, self.modulation.vectors(w, palette))
-            upscaled = None
-            if size != self.resolution:
-                unit = to_unit_range(image)
-                upscaled = _run(self.upscaler, {INPUT: unit[0].numpy()})
-            pixels: Pixels = finish(image, upscaled, size)[0].numpy()
-            return pixels
+        image = _run(self.generator, self.modulation.vectors(w, palette))
+        upscaled = None
+        if size != self.resolution:
+            upscaled = _run(self.upscaler, {INPUT: to_unit_range(image)})
+        return finish(image, upscaled, size)
 
 
 class _Modulation:
@@ -235,44 +233,33 @@ def _upscaler_graph(upscaler: Upscaler) -> _Graph:
     return graph
 
 
-@dataclass(frozen=True)
-class _CompiledGraph:
-    net: ncnn.Net
-    # Held here because the network only borrows them. Pools spare the operating system's zeroing
-    # of fresh pages, which costs as much as a fast convolution.
-    allocators: tuple[ncnn.PoolAllocator, ncnn.PoolAllocator]
-
-
-def _compile(graph: _Graph) -> _CompiledGraph:
+def _compile(graph: _Graph) -> ncnn.Net:
     net = ncnn.Net()
-    allocators = ncnn.PoolAllocator(), ncnn.PoolAllocator()
-    options = net.opt
-    options.blob_allocator, options.workspace_allocator = allocators
-    options.num_threads = 1  # pictures run side by side instead
-    options.lightmode = True
-    # Half precision would move pixels by up to 9/255.
-    options.use_fp16_packed = False
-    options.use_fp16_storage = False
-    options.use_fp16_arithmetic = False
-    options.use_bf16_storage = False
+    net.opt.num_threads = 1  # pictures run side by side instead
+    net.opt.lightmode = True
+    # Half precision would move pixels by several steps of 255.
+    net.opt.use_fp16_packed = False
+    net.opt.use_fp16_storage = False
+    net.opt.use_fp16_arithmetic = False
+    net.opt.use_bf16_storage = False
     # ncnn's Python binding reads constants from files only.
     with tempfile.TemporaryDirectory(prefix="avatargan-") as folder:
         structure, constants = Path(folder, "graph.param"), Path(folder, "graph.bin")
-        header = ["7767517", f"{len(graph.lines)} {graph.blobs}"]
+        header = [MAGIC, f"{len(graph.lines)} {graph.blobs}"]
         structure.write_text("\n".join([*header, *graph.lines, ""]))
         constants.write_bytes(b"".join(graph.constants))
         if net.load_param(str(structure)) or net.load_model(str(constants)):
             raise RuntimeError("ncnn did not accept the graph of these networks")
-    return _CompiledGraph(net, allocators)
+    return net
 
 
-def _run(graph: _CompiledGraph, inputs: dict[str, FloatArray]) -> Tensor:
-    """Return the output ``[1, 3, H, W]``."""
-    extractor = graph.net.create_extractor()
+def _run(net: ncnn.Net, inputs: dict[str, FloatArray]) -> FloatArray:
+    """Return the output ``[3, H, W]``."""
+    extractor = net.create_extractor()
     # Mats borrow the memory of their arrays: the dictionary keeps that alive until the end.
     for name, array in inputs.items():
         extractor.input(name, ncnn.Mat(array))
     code, output = extractor.extract(OUTPUT)
     if code:
         raise MemoryError(f"ncnn could not finish a picture (code {code}); is there memory left?")
-    return torch.from_numpy(np.array(output))[None]
+    return np.array(output)

@@ -135,6 +135,12 @@ class AppPage:
         box.wait_for()
         return box.inner_text()
 
+    def toast_title(self) -> str:
+        """What a visitor reads above it."""
+        title = self.page.locator(".toast-title").first
+        shown = title.evaluate("node => getComputedStyle(node, '::after').content")
+        return json.loads(shown)
+
     def width(self) -> int:
         return self.page.evaluate("document.documentElement.scrollWidth")
 

@@ -69,7 +69,7 @@ def test_all_favourites_download_as_one_zip(app: AppPage, pipe):
     for index in range(3):
         app.page.locator("#gallery .ag-picture").nth(index).click()
         app.heart()
-    wanted = {Recipe.model_validate(recipe) for recipe in map(_frozen, app.recipes()[:3])}
+    wanted = {Recipe.from_json(json.dumps(recipe)).to_json() for recipe in app.recipes()[:3]}
     app.open_tab("Collection")
     name, content = app.download("[data-zip]")
     assert name == "avatargan-favourites.zip"
@@ -78,7 +78,7 @@ def test_all_favourites_download_as_one_zip(app: AppPage, pipe):
         files = {read.filename: archive.read(read) for read in archive.infolist()}
     assert len(files) == 3
     recipes = [read_recipe(content) for content in files.values()]
-    assert {recipe.to_json() for recipe in recipes} == {recipe.to_json() for recipe in wanted}
+    assert {recipe.to_json() for recipe in recipes} == wanted
     assert set(files.values()) == {avatar.to_png() for avatar in pipe.draw(recipes)}
 
 
@@ -112,7 +112,3 @@ def test_damaged_storage_does_not_break_the_page(browser, server_url, stored, us
         app.shelf("favourites").locator(".ag-picture").first.click()
         assert "not a recipe" in app.toast()
     app.close()
-
-
-def _frozen(recipe: dict) -> dict:
-    return recipe | {"variation": tuple(recipe["variation"])}

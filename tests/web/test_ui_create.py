@@ -83,7 +83,8 @@ def test_the_download_is_the_png_with_its_recipe(app: AppPage, pipe: AvatarPipel
     name, content = app.download("[data-download]")
     [avatar] = pipe.generate([7])
     assert content == avatar.to_png()
-    assert name.startswith("avatar-7-") and name.endswith(".png")
+    assert name.startswith("avatar-7-")
+    assert name.endswith(".png")
 
 
 def test_recolours_with_the_identity_held(app: AppPage, pipe: AvatarPipeline):
@@ -175,9 +176,7 @@ def test_buttons_are_large_enough_for_fingers(browser, server_url):
 
 def test_nothing_is_fetched_from_elsewhere(app: AppPage, server_url: str):
     app.draw()
-    foreign = [
-        url for url in app.requests if not url.startswith((server_url, "data:", "blob:"))
-    ]
+    foreign = [url for url in app.requests if not url.startswith((server_url, "data:", "blob:"))]
     assert foreign == []
 
 

@@ -34,6 +34,14 @@ def test_a_png_sets_every_control_and_is_drawn_again(app: AppPage, pipe: AvatarP
     assert app.recipes() == [avatar.recipe.model_dump(mode="json")]
 
 
+def test_the_same_file_can_be_restored_twice(app: AppPage, pipe: AvatarPipeline):
+    [avatar] = pipe.generate([3], size=128)
+    for _ in range(2):
+        app.restore(avatar.to_png())
+        assert "Identical" in verdict(app)
+        app.page.locator("#restore .ag-compare").wait_for()
+
+
 def test_an_edited_picture_is_told_from_the_original(app: AppPage, pipe: AvatarPipeline):
     [avatar] = pipe.generate([3], size=128)
     edited = avatar.image.copy()

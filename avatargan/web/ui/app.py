@@ -16,7 +16,8 @@ def build_ui(service: AvatarService) -> gr.Blocks:
     Args:
         service: what draws; the attributes of its weights decide which controls there are.
     """
-    with gr.Blocks(title="avatargan", analytics_enabled=False, fill_width=True) as blocks:
+    blocks = gr.Blocks(title="avatargan", analytics_enabled=False, fill_width=True)
+    with blocks:
         # First, so that no event of the page takes a name before them.
         endpoints.add_endpoints(service)
         widgets.header()

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import gradio as gr
+from gradio.events import api
 
 from avatargan.errors import AvatarGanError, OptionError, PictureError
 from avatargan.pipeline import DEFAULT_PSI, Avatar
@@ -119,7 +120,7 @@ def add_endpoints(service: AvatarService) -> None:
         }
 
     for function in (create, variations, recolour, restore, attributes):
-        gr.api(function, api_name=function.__name__)
+        api(function, api_name=function.__name__)
 
 
 def decode_base64(text: object, most_bytes: int) -> bytes:

@@ -30,9 +30,7 @@ def shown_to_user(request: gr.Request | None) -> Iterator[None]:
     try:
         yield
     except AvatarGanError as error:
-        raise gr.Error(
-            explain(error, request), title=message(request, "title"), print_exception=False
-        ) from error
+        raise gr.Error(explain(error, request), print_exception=False) from error
 
 
 def _kind(error: AvatarGanError) -> str:

@@ -26,6 +26,7 @@ window.avatargan = (() => {
     const waiting = window.avatarganWidgets || [];
     window.avatarganWidgets = { push: mount };
     waiting.forEach(mount);
+    nameErrors();
     new MutationObserver(renderAll).observe(document.documentElement, {
       attributes: true,
       attributeFilter: ["lang"],
@@ -33,10 +34,17 @@ window.avatargan = (() => {
   }
 
   function renderAll() {
+    nameErrors();
     for (const entry of renderers) {
       if (entry.host.isConnected) entry.render();
       else renderers.delete(entry);
     }
+  }
+
+  // Gradio heads every error with the English word; the style sheet shows this instead.
+  function nameErrors() {
+    const title = JSON.stringify(text("not_possible"));
+    document.documentElement.style.setProperty("--ag-error-title", title);
   }
 
   // Gradio says on the document which language it chose.

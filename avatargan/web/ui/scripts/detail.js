@@ -55,9 +55,10 @@
     }
 
     function recolouring() {
-      if (props.palette.length === 0) return null;
+      const attributes = Object.keys(props.palette);
+      if (attributes.length === 0) return null;
       const fits = strip && (strip.of === card.recipe || strip.cards.some(isCard));
-      const buttons = props.palette.map((attribute) =>
+      const buttons = attributes.map((attribute) =>
         h(
           "button",
           {
@@ -65,7 +66,7 @@
             class: "ag-button",
             "data-recolour": attribute,
             "aria-pressed": String(Boolean(fits && strip.attribute === attribute)),
-            onclick: () => trigger("recolour", { recipe: card.recipe, attribute }),
+            onclick: () => recolour(attribute),
           },
           attributeName(attribute),
         ),
@@ -75,11 +76,28 @@
         { class: "ag-section" },
         h("h3", {}, text("recolour"), h("small", {}, text("recolour_note"))),
         h("div", { class: "ag-buttons" }, buttons),
-        fits ? h("ul", { class: "ag-strip" }, strip.cards.map(stripItem)) : null,
+        fits ? h("ul", { class: "ag-strip" }, stripItems()) : null,
       );
     }
 
     const isCard = (other) => other.recipe === card.recipe;
+
+    function recolour(attribute) {
+      const { of, attribute: known } = props.value || {};
+      if (of === card.recipe && known === attribute) {
+        strip = props.value; // the same answer again would be no news to Gradio
+      } else {
+        strip = { of: card.recipe, attribute, cards: [] };
+        trigger("recolour", { recipe: card.recipe, attribute });
+      }
+      draw();
+    }
+
+    function stripItems() {
+      if (strip.cards.length > 0) return strip.cards.map(stripItem);
+      const count = props.palette[strip.attribute];
+      return Array.from({ length: count }, () => h("li", { class: "ag-waiting" }));
+    }
 
     function stripItem(item) {
       const name = choiceName(item.attributes[strip.attribute]);

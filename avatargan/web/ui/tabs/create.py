@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import Block
 
 from avatargan.errors import OptionError
 from avatargan.recipe import vary as vary_recipe
@@ -38,8 +39,10 @@ def build(context: Context) -> None:
                 events=("vary", "recolour", "reopen"),
                 functions=[png_function(service)],
                 elem_id="detail",
-                palette=list(service.attributes.palette),
-                sha256=service.pipeline.weights_sha256,
+                palette={
+                    name: len(service.attributes.offered(name))
+                    for name in service.attributes.palette
+                },
             )
     _connect(context, button, detail)
 
@@ -47,7 +50,7 @@ def build(context: Context) -> None:
 def _connect(context: Context, button: gr.Button, detail: gr.HTML) -> None:
     service = context.service
     components = context.controls.components
-    everything = set(components)
+    everything: set[Block] = set(components)
 
     def draw_first() -> Iterator[Any]:
         """Show something before the visitor has asked for anything."""
