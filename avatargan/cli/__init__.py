@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import crawler.cli
-from avatargan.cli import generate, grid, info, morph, options, serve, verify
+from avatargan.cli import export, generate, grid, info, morph, options, serve, verify
 from avatargan.cli.attribute_options import (
     AttributeCommand,
     AttributeListCommand,
@@ -63,6 +63,7 @@ def _root(
 
 
 app.command(cls=AttributeCommand, epilog=generate.EXAMPLES)(generate.generate)
+app.command(cls=AttributeCommand, epilog=export.EXAMPLES)(export.export)
 app.command(cls=AttributeListCommand, epilog=grid.EXAMPLES)(grid.grid)
 app.command(epilog=verify.EXAMPLES)(verify.verify)
 app.command(epilog=info.EXAMPLES)(info.info)

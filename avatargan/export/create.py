@@ -1,5 +1,6 @@
 """From what a user asks for to a plan, and from a plan to what carries it out."""
 
+import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 
@@ -13,12 +14,11 @@ from avatargan.export.judge import CriticJudge
 from avatargan.export.plan import ExportPlan, SheetOptions, check_plan
 from avatargan.export.renpy import check_tag
 from avatargan.export.studio import BackgroundRemover, Finisher, LocalStudio
-from avatargan.export.wanted import WantedCharacter
+from avatargan.export.wanted import COLUMNS, WantedCharacter
 from avatargan.latents import check_seed
 from avatargan.pipeline import DEFAULT_PSI, AvatarPipeline
 from avatargan.version import __version__
-from avatargan.weights import read_weights
-from avatargan.weights_header import GENERATOR_ROLE, SHIPPED_GENERATOR, shipped_weights
+from avatargan.weights_header import SHIPPED_GENERATOR, shipped_weights
 
 
 def create_plan(
@@ -78,8 +78,7 @@ def create_plan(
     count = 1 if count is None else count
     if count < 1:
         raise OptionError(f"the number of avatars must be 1 or more, got {count}")
-    if with_manifest:
-        manifest.check_columns(taxonomy)
+    _check_attribute_names(taxonomy)
     if renpy is not None:
         check_tag(renpy)
     colours = {attribute: _colours(taxonomy, attribute) for attribute in palette}
@@ -134,16 +133,27 @@ def create_studio(plan: ExportPlan, pipeline: AvatarPipeline) -> LocalStudio:
 def create_finisher(plan: ExportPlan) -> Finisher:
     """Return what finishes the pictures of a plan; errors as above."""
     return Finisher(
-        remover=_load_background_remover() if plan.transparent else None,
+        remover=_load_background_remover(plan.engine) if plan.transparent else None,
         judge=CriticJudge.load(plan.taxonomy) if plan.min_confidence is not None else None,
         min_confidence=plan.min_confidence or 0.0,
     )
 
 
-def _load_background_remover() -> BackgroundRemover:
-    from avatargan.matting import Matter
+def _load_background_remover(engine: str) -> BackgroundRemover:
+    from avatargan.matting import load_matter
 
-    return Matter.load()
+    return load_matter(engine=engine)
+
+
+def _check_attribute_names(taxonomy: Taxonomy) -> None:
+    """Find attributes that a manifest or a template could not tell from fields of their own."""
+    taken = {*manifest.LEFT, *manifest.RIGHT, manifest.RENPY, "index", *COLUMNS}
+    for name in taxonomy:
+        if name in taken:
+            raise OptionError(
+                f"exports have a field '{name}' of their own, and these weights have an attribute "
+                "of that name; call it something else in the header of the weights"
+            )
 
 
 def _complete(taxonomy: Taxonomy, wanted: Mapping[str, str]) -> dict[str, str]:
@@ -188,5 +198,6 @@ def _digest(network: nn.Module) -> str:
     return digest.hexdigest()
 
 
+@functools.cache
 def _shipped_sha256() -> str:
-    return read_weights(shipped_weights(SHIPPED_GENERATOR), GENERATOR_ROLE).sha256
+    return hashlib.sha256(shipped_weights(SHIPPED_GENERATOR).read_bytes()).hexdigest()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from avatargan.errors import OutputError
-from avatargan.export import layout
+from avatargan.export.layout import number_of_sheets
 from avatargan.export.plan import ExportPlan
 from avatargan.export.studio import Studio
 
@@ -33,6 +33,11 @@ class Estimate:
     bytes: int
     free_bytes: int
 
+    @property
+    def fits(self) -> bool:
+        """Whether the disk has room for it."""
+        return self.bytes <= self.free_bytes
+
 
 def estimate(plan: ExportPlan, studio: Studio, folder: Path, finished: int = 0) -> Estimate:
     """Draw a few pictures of a plan and tell what the rest will take.
@@ -53,7 +58,7 @@ def estimate(plan: ExportPlan, studio: Studio, folder: Path, finished: int = 0) 
     pictures = (plan.pictures - finished) * (mean * _MARGIN + _BLOCK / 2 + _BYTES_OF_A_ROW)
     sheets = plan.pictures * mean * _MARGIN if plan.sheet is not None else 0
     return Estimate(
-        files=plan.pictures + len(layout.files_besides_pictures(plan)) + 1,
+        files=plan.pictures + _count_other_files(plan),
         bytes=int(pictures + sheets) + _BLOCK,
         free_bytes=shutil.disk_usage(_existing(folder)).free,
     )
@@ -65,7 +70,7 @@ def check_disk(needed: Estimate, folder: Path) -> None:
     Raises:
         OutputError: it does not.
     """
-    if needed.bytes > needed.free_bytes:
+    if not needed.fits:
         raise OutputError(
             f"the export needs about {in_words(needed.bytes)}, and the disk of {folder} has "
             f"{in_words(needed.free_bytes)} free; export fewer or smaller pictures, or elsewhere"
@@ -79,6 +84,12 @@ def in_words(number: float) -> str:
         number /= 1000
         units.pop(0)
     return f"{number:.0f} {units[0]}" if number >= 100 else f"{number:.3g} {units[0]}"
+
+
+def _count_other_files(plan: ExportPlan) -> int:
+    texts = 2 + 2 * plan.manifest + (plan.renpy is not None) + plan.preview  # plan and licence: 2
+    of_each_sheet = 3 if plan.sheet is not None and plan.sheet.atlas else 1
+    return texts + of_each_sheet * number_of_sheets(plan)
 
 
 def _existing(folder: Path) -> Path:

@@ -26,6 +26,8 @@ _LITTER = {".ds_store", "thumbs.db", "desktop.ini"}
 _LEFTOVER = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}\.tmp")
 _OWN_SUFFIXES = (".png", ".json", ".jsonl", ".csv", ".html", ".txt", ".rpy")
 _LONGEST_IN_LEFTOVER = 100
+#: In characters; rows of a CSV file would fill the screen.
+LONGEST_DIFFERENCE = 120
 
 
 class ExportFolder:
@@ -228,11 +230,13 @@ def _holds(path: Path, chunks: Iterator[bytes]) -> bool:
 
 def _first_difference(held: ExportPlan, wanted: ExportPlan) -> str:
     before, after = held.model_dump(), wanted.model_dump()
-    for option in before:
-        if before[option] != after[option]:
-            told = f"{before[option]} there, {after[option]} asked for"
-            return f"{option.replace('_', ' ')}: {told}" if len(told) < 100 else f"another {option}"
-    return "another plan"
+    option = next(name for name in before if before[name] != after[name])
+    was, now = before[option], after[option]
+    if isinstance(was, dict) and isinstance(now, dict) and was.keys() == now.keys():
+        option = next(name for name in was if was[name] != now[name])
+        was, now = was[option], now[option]
+    told = f"{option.replace('_', ' ')}: {was} there, {now} asked for"
+    return told if len(told) < LONGEST_DIFFERENCE else f"other {option.replace('_', ' ')}"
 
 
 @contextmanager

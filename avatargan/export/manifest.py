@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from avatargan.errors import OptionError
 from avatargan.export.plan import ExportPlan, PlannedPicture
 from avatargan.export.renpy import image_name
 from avatargan.export.templates import SUFFIX
@@ -58,20 +57,6 @@ def table(plan: ExportPlan, pictures: Iterable[PlannedPicture]) -> Iterator[byte
         if plan.renpy is not None:
             cells.append(image_name(picture.file.removesuffix(SUFFIX)))
         yield _row(cells)
-
-
-def check_columns(attributes: Iterable[str]) -> None:
-    """Find attributes that a manifest could not tell from its other columns.
-
-    Raises:
-        OptionError: an attribute has such a name.
-    """
-    for name in attributes:
-        if name in (*LEFT, *RIGHT, RENPY):
-            raise OptionError(
-                f"the manifest has a column '{name}' of its own, and these weights have an "
-                "attribute of that name; export without a manifest"
-            )
 
 
 def _row(cells: Iterable[object]) -> bytes:

@@ -296,11 +296,13 @@ def check_plan(plan: ExportPlan, sizes: tuple[int, ...]) -> None:
 def _check_palette(plan: ExportPlan) -> None:
     for attribute in plan.palette:
         asked = plan.wanted.get(attribute, ANY)
-        line = next((row.line for row in plan.characters or () if attribute in row.attributes), 0)
-        if asked != ANY or line:
-            place = f"line {line} asks for one" if line else f"'{asked}' is asked for"
+        naming = (row for row in plan.characters or () if attribute in row.attributes)
+        row = next((row for row in naming if row.attributes[attribute] != ANY), None)
+        if asked != ANY or row is not None:
+            choice = asked if row is None else row.attributes[attribute]
             raise OptionError(
-                f"a palette of {attribute} has every colour of it, but {place}; leave one out"
+                f"a palette of {attribute} has every colour of it, but '{choice}' is asked for; "
+                "leave one out"
             )
 
 

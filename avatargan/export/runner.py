@@ -47,6 +47,12 @@ class Exporter:
         """How many files :meth:`run` will name."""
         return self.plan.pictures + layout.number_of_sheets(self.plan)
 
+    @property
+    def files(self) -> list[str]:
+        """What the export ends with besides pictures and sheets, as paths inside the folder."""
+        every = layout.files_besides_pictures(self.plan)
+        return [file for file in every if not file.startswith(f"{layout.SHEETS}/")]
+
     def run(self) -> Iterator[str]:
         """Export, or carry on; yield each picture and sheet once it is written or found there.
 

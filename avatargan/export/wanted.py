@@ -26,7 +26,6 @@ class WantedCharacter(BaseModel):
     """What a row asks for; what it leaves out is ``None`` or not there.
 
     Attributes:
-        line: where it stands in the file.
         attributes: the choices it names.
         seed: the seed, where the row names one.
         psi: the truncation, where the row names one.
@@ -35,7 +34,6 @@ class WantedCharacter(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    line: int
     attributes: dict[str, str] = {}
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] | None = None
     psi: Annotated[float, Field(ge=0, le=LARGEST_PSI, allow_inf_nan=False)] | None = None
@@ -70,7 +68,7 @@ def read_wanted(path: str | Path, attributes: Taxonomy) -> tuple[WantedCharacter
                 if not columns:
                     columns = _check_columns(cells, attributes)
                 else:
-                    wanted.append(_read_row(columns, cells, line, attributes))
+                    wanted.append(_read_row(columns, cells, attributes))
                 if len(wanted) > MOST_ROWS:
                     raise OptionError(f"more than {MOST_ROWS} rows")
             line = reader.line_num + 1
@@ -95,16 +93,13 @@ def _check_columns(cells: list[str], attributes: Taxonomy) -> list[str]:
     return columns
 
 
-def _read_row(
-    columns: list[str], cells: list[str], line: int, attributes: Taxonomy
-) -> WantedCharacter:
+def _read_row(columns: list[str], cells: list[str], attributes: Taxonomy) -> WantedCharacter:
     if len(cells) != len(columns):
         raise OptionError(f"{len(cells)} cells for {len(columns)} columns")
     values: Mapping[str, str] = {
         column: cell.strip() for column, cell in zip(columns, cells, strict=True) if cell.strip()
     }
     return WantedCharacter(
-        line=line,
         attributes={
             name: attributes.check(name, values[name]) for name in attributes if name in values
         },
