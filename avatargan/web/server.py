@@ -28,8 +28,9 @@ DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 7860
 #: Open connections, each tab of a browser holding one or two; further ones are answered with 503.
 MOST_CONNECTIONS = 200
-#: Tabs that gradio remembers the state of.
-MOST_SESSIONS = 200
+#: Tabs that gradio remembers the last values of, some megabytes of pictures each. Nothing is lost
+#: with the others: what the app needs to know, the page sends along.
+MOST_SESSIONS = 32
 SHUTDOWN_SECONDS = 3
 #: How many ports above a taken one are tried in order to name a free one.
 PORTS_TO_TRY = 100

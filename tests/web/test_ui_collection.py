@@ -4,7 +4,6 @@ import io
 import json
 import zipfile
 
-import pytest
 from playwright.sync_api import expect
 
 from avatargan import Recipe, read_recipe
@@ -91,24 +90,34 @@ GOOD_ENTRY = {
 }
 
 
-@pytest.mark.parametrize(
-    ("stored", "usable"),
-    [
-        ("not JSON", 0),
-        ("null", 0),
-        ('{"a": 1}', 0),
-        (json.dumps([None, 3, "x", [], {}]), 0),
-        (json.dumps([GOOD_ENTRY | {"thumbnail": "javascript:alert(1)"}, GOOD_ENTRY]), 1),
-        (json.dumps([GOOD_ENTRY | {"attributes": None}, GOOD_ENTRY | {"seed": 7}]), 0),
-        (json.dumps([GOOD_ENTRY | {"name": "<img src=x onerror=alert(1)>"}]), 0),
-        (json.dumps([GOOD_ENTRY] * 300), 200),
-    ],
-)
-def test_damaged_storage_does_not_break_the_page(browser, server_url, stored, usable):
-    app = AppPage(browser, server_url, storage={"avatargan.favourites": stored})
+DAMAGED = [
+    ("not JSON", 0),
+    ("null", 0),
+    ('{"a": 1}', 0),
+    (json.dumps([None, 3, "x", [], {}]), 0),
+    (json.dumps([GOOD_ENTRY | {"thumbnail": "javascript:alert(1)"}, GOOD_ENTRY]), 1),
+    (json.dumps([GOOD_ENTRY | {"attributes": None}, GOOD_ENTRY | {"seed": 7}]), 0),
+    (json.dumps([GOOD_ENTRY | {"name": "<img src=x onerror=alert(1)>"}]), 0),
+    (json.dumps([GOOD_ENTRY] * 300), 200),
+]
+
+
+def test_damaged_storage_is_read_as_far_as_it_is_whole(app: AppPage):
+    for stored, usable in DAMAGED:
+        app.page.evaluate("text => localStorage.setItem('avatargan.favourites', text)", stored)
+        assert app.page.evaluate("avatargan.storage.favourites().length") == usable, stored
+
+
+def test_a_page_with_damaged_storage_still_works(browser, server_url):
+    storage = {
+        "avatargan.favourites": json.dumps([None, GOOD_ENTRY]),
+        "avatargan.history": "{",
+    }
+    app = AppPage(browser, server_url, storage=storage)
     app.open_tab("Collection")
-    expect(app.shelf("favourites")).to_have_count(usable)
-    if usable:  # a recipe that is none is refused by the server, with a message
-        app.shelf("favourites").locator(".ag-picture").first.click()
-        assert "not a recipe" in app.toast()
+    expect(app.shelf("favourites")).to_have_count(1)
+    expect(app.shelf("history")).to_have_count(0)
+    # A recipe that is none is refused by the server, with a message.
+    app.shelf("favourites").locator(".ag-picture").click()
+    assert "not a recipe" in app.toast()
     app.close()
