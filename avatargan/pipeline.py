@@ -234,6 +234,25 @@ class AvatarPipeline:
             ]
             yield from self._render(conditions, size)
 
+    def render(self, w: Tensor, palette: Tensor, size: int | None = None) -> Iterator[Image.Image]:
+        """Draw any w and palette embeddings, mixed ones too, one after the other.
+
+        Args:
+            w: ``[N, w_dim]``, truncated already (:meth:`Generator.truncate`).
+            palette: ``[N, palette_dim]``, from :meth:`Generator.embed_palette`.
+            size: side in pixels, one of ``sizes``; the largest by default.
+
+        Raises:
+            OptionError: there is no such size.
+        """
+        size = self.default_size if size is None else size
+        self._check_size(size)
+        step = self.renderer.chunk
+        for start in range(0, len(w), step):
+            rows = slice(start, start + step)
+            for pixels in self.renderer.draw(w[rows], palette[rows], size):
+                yield Image.fromarray(pixels)
+
     def recipes_behind(self, latents: Latents, size: int | None = None) -> Iterator[Recipe | None]:
         """Yield for each row the recipe that draws the same picture, or None.
 
@@ -309,8 +328,7 @@ class AvatarPipeline:
     def _render(self, conditions: list[tuple[Tensor, Tensor]], size: int) -> Iterator[Image.Image]:
         w = torch.cat([w for w, _ in conditions])
         palette = torch.cat([palette for _, palette in conditions])
-        for pixels in self.renderer.draw(w, palette, size):
-            yield Image.fromarray(pixels)
+        return self.render(w, palette, size)
 
     def _latents_of(self, recipe: Recipe) -> tuple[FloatArray, FloatArray]:
         """Return z ``[z_dim]`` and w ``[w_dim]`` of a recipe of these weights."""

@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 
 import crawler.cli
-from avatargan.cli import export, generate, grid, info, options, serve, verify
-from avatargan.cli.attribute_options import AttributeCommand, AttributeListCommand
+import crawler.cli
+from avatargan.cli import export, generate, grid, info, morph, options, serve, verify
 from avatargan.errors import AvatarGanError, did_you_mean
 from avatargan.version import __version__
 
@@ -63,6 +63,7 @@ app.command(cls=AttributeCommand, epilog=export.EXAMPLES)(export.export)
 app.command(cls=AttributeListCommand, epilog=grid.EXAMPLES)(grid.grid)
 app.command(epilog=verify.EXAMPLES)(verify.verify)
 app.command(epilog=info.EXAMPLES)(info.info)
+app.command(cls=AttributeSequenceCommand, epilog=morph.EXAMPLES)(morph.morph)
 app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.add_typer(crawler.cli.app, name="crawl")
 

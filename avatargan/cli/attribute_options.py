@@ -6,7 +6,7 @@ A command gets them by ``app.command(cls=AttributeCommand)`` and reads what was 
 """
 
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +33,7 @@ class AttributeCommand(TyperCommand):
     """A command with one option per attribute, each taking one choice or "any"."""
 
     takes_lists = False
+    may_repeat = True
 
     # Contexts and parameters are of typer's private classes, hence Any.
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -57,6 +58,8 @@ class AttributeCommand(TyperCommand):
         ctx.meta[_CHOSEN] = {
             name: parse(taxonomy, name, text) for name, text in given.items() if text is not None
         }
+        if not self.may_repeat:
+            _refuse_repeats(ctx.meta[_CHOSEN])
         return rest
 
     def get_params(self, ctx: Any) -> list[Any]:
@@ -68,6 +71,13 @@ class AttributeListCommand(AttributeCommand):
     """The same with several choices for each attribute: "pink,blue", or "all"."""
 
     takes_lists = True
+    may_repeat = False
+
+
+class AttributeSequenceCommand(AttributeListCommand):
+    """The same where a choice may come back: "pink,blue,pink"."""
+
+    may_repeat = True
 
 
 def chosen(context: typer.Context) -> dict[str, str]:
@@ -159,8 +169,11 @@ def _parse_one(taxonomy: Taxonomy, name: str, text: str) -> str:
 def _parse_list(taxonomy: Taxonomy, name: str, text: str) -> list[str]:
     if text.strip() == ALL and ALL not in taxonomy.offered(name):
         return list(taxonomy.offered(name))
-    choices = [_parse_one(taxonomy, name, part) for part in text.split(",")]
-    for choice in choices:
-        if choices.count(choice) > 1:
-            raise OptionError(f"{name} lists '{choice}' more than once")
-    return choices
+    return [_parse_one(taxonomy, name, part) for part in text.split(",")]
+
+
+def _refuse_repeats(given: Mapping[str, Sequence[str]]) -> None:
+    for name, choices in given.items():
+        for choice in choices:
+            if choices.count(choice) > 1:
+                raise OptionError(f"{name} lists '{choice}' more than once")

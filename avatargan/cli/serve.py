@@ -44,8 +44,8 @@ def serve(
     server.serve(
         host,
         port,
-        weights=weights and str(weights),
-        upscaler=upscaler and str(upscaler),
+        weights=None if weights is None else str(weights),
+        upscaler=None if upscaler is None else str(upscaler),
         device=device,
         engine=engine,
         open_browser=open_browser,

@@ -172,6 +172,24 @@ class AvatarService:
                 portion = wanted[start : start + step]
                 yield from self._run(partial(self._draw_portion, portion), deadline)
 
+    def in_turns(self, items: Iterator[T]) -> Iterator[T]:
+        """Yield what an iterator draws, in portions that take turns with other requests.
+
+        For work that is bounded in other ways than by a number of recipes, such as animations.
+
+        Raises:
+            BusyError: as for :meth:`stream`.
+        """
+        step = self.pipeline.renderer.chunk
+        with self._admission() as deadline:
+            while portion := self._run(lambda: list(islice(items, step)), deadline):
+                yield from portion
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Return what ``work`` draws, once it is its turn; errors as for :meth:`stream`."""
+        with self._admission() as deadline:
+            return self._run(work, deadline)
+
     def read_recipe(self, png: bytes) -> Recipe:
         """Return the recipe inside a PNG file.
 

@@ -19,6 +19,7 @@ _SCRIPTS = (
     "detail",
     "collection",
     "restore",
+    "morph",
     "page",
 )
 #: Fonts of the reader's own system: the app works without internet, and looks at home.
