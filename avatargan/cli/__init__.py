@@ -13,8 +13,12 @@ from typing import Annotated
 import typer
 
 import crawler.cli
-import crawler.cli
 from avatargan.cli import export, generate, grid, info, morph, options, serve, verify
+from avatargan.cli.attribute_options import (
+    AttributeCommand,
+    AttributeListCommand,
+    AttributeSequenceCommand,
+)
 from avatargan.errors import AvatarGanError, did_you_mean
 from avatargan.version import __version__
 
