@@ -21,6 +21,7 @@ def main() -> int:
             return 2
     for name in wanted:
         print(f"\n== {name}", flush=True)
+        sys.argv = [name]  # each has options of its own, for when it runs alone
         importlib.import_module(f"benchmarks.{name}").main()
     return 0
 

@@ -12,6 +12,7 @@ import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +20,10 @@ from PIL import Image
 
 from avatargan import AvatarPipeline
 from avatargan.devices import usable_cores
+from avatargan.latents import FloatArray
 from avatargan.morph import Morph, animate, plan_morph, write_animation
 from avatargan.morph.equal_speed import perceptual_steps, unevenness
-from avatargan.networks import load_critic
+from avatargan.networks import Critic, load_critic
 
 NAMES = ("morph.webp", "morph.gif", "morph.apng", "morph.mp4", "frames")
 SEEDS = (3, 14, 15)
@@ -66,7 +68,7 @@ def print_equal_speed(pipeline: AvatarPipeline, timing: dict[str, float]) -> Non
     """Measure unevenness as equal speed does, and independently with the critic's features."""
     critic = load_critic().eval()
     print(f"\nunevenness of steps (coefficient of variation) {'CIELAB':>8} {'critic':>8}")
-    for label, seeds, options in (
+    settings: list[tuple[str, tuple[int, ...], dict[str, Any]]] = [
         ("straight, smooth", SEEDS, {}),
         ("straight, linear", SEEDS, {"easing": "linear"}),
         ("straight, equal speed", SEEDS, {"equal_speed": True}),
@@ -74,7 +76,8 @@ def print_equal_speed(pipeline: AvatarPipeline, timing: dict[str, float]) -> Non
         ("spline, equal speed", SEEDS, {"path": "spline", "equal_speed": True}),
         ("4 other seeds, linear", (7, 8, 9, 10), {"easing": "linear"}),
         ("4 other seeds, equal speed", (7, 8, 9, 10), {"equal_speed": True}),
-    ):
+    ]
+    for label, seeds, options in settings:
         plan = plan_morph(
             pipeline, seeds, size=pipeline.sizes[0], hair=HAIR, **{**timing, **options}
         )
@@ -86,7 +89,7 @@ def print_equal_speed(pipeline: AvatarPipeline, timing: dict[str, float]) -> Non
 
 
 @torch.inference_mode()
-def critic_features(critic: torch.nn.Module, frames: list[Image.Image]) -> np.ndarray:
+def critic_features(critic: Critic, frames: list[Image.Image]) -> FloatArray:
     """Return what the critic's scores are read from, ``[N, feature_dim]``."""
     rows: list[torch.Tensor] = []
     hook = critic.features.register_forward_hook(lambda *call: rows.append(call[2]))
@@ -95,7 +98,8 @@ def critic_features(critic: torch.nn.Module, frames: list[Image.Image]) -> np.nd
         pixels = torch.from_numpy(np.array(frame)).permute(2, 0, 1)[None] / 127.5 - 1
         critic(pixels, labels)
     hook.remove()
-    return torch.cat(rows).numpy()
+    features: FloatArray = torch.cat(rows).numpy()
+    return features
 
 
 Clocks = tuple[float, float]

@@ -13,9 +13,9 @@ from typing import Any
 
 from avatargan.errors import AvatarGanError, MissingExtraError, WeightsError
 from avatargan.export.create import create_studio
-from avatargan.export.parallel import ordered_map
 from avatargan.export.plan import ExportPlan
 from avatargan.export.studio import FinishedPicture
+from avatargan.parallel import ordered_map
 from avatargan.pipeline import AvatarPipeline
 from avatargan.recipe import Recipe
 
@@ -112,7 +112,7 @@ def _start_ray() -> Any:
         import ray
     except ImportError as error:
         raise MissingExtraError(
-            "Ray is not installed; 'pip install avatargan[ray]' adds it"
+            "Ray is not installed; pip install -r requirements-ray.txt adds it"
         ) from error
     if not ray.is_initialized():
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}

@@ -15,11 +15,11 @@ from avatargan.devices import usable_cores
 from avatargan.errors import OutputError
 from avatargan.export import atlas, layout, licence, manifest, preview, renpy
 from avatargan.export.folder import ExportFolder
-from avatargan.export.parallel import ordered_map
 from avatargan.export.plan import MOST_TRIES, ExportPlan, PlannedPicture
 from avatargan.export.sheets import Sheet, encode_sheet, has_stamp, lay_out
 from avatargan.export.similarity import SeenPictures, fingerprint
 from avatargan.export.studio import FinishedPicture, Studio
+from avatargan.parallel import ordered_map
 from avatargan.recipe import open_picture
 
 

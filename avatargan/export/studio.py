@@ -9,8 +9,8 @@ from PIL import Image
 
 from avatargan.devices import usable_cores
 from avatargan.export.judge import AttributeJudge, least_confidence
-from avatargan.export.parallel import ordered_map
 from avatargan.export.similarity import Fingerprint, fingerprint
+from avatargan.parallel import ordered_map
 from avatargan.pipeline import Avatar, AvatarPipeline
 from avatargan.recipe import Recipe, encode_png
 

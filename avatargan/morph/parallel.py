@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from avatargan.devices import usable_cores
-from avatargan.export.parallel import ordered_map
+from avatargan.parallel import ordered_map
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

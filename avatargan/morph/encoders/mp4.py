@@ -97,7 +97,7 @@ def find_ffmpeg() -> str:
         from imageio_ffmpeg import get_ffmpeg_exe  # type: ignore[import-untyped]
     except ImportError as error:
         raise MissingExtraError(
-            "MP4 needs ffmpeg; 'pip install avatargan[video]' adds it (or choose .webp)"
+            "MP4 needs ffmpeg; 'pip install imageio-ffmpeg' adds it (or choose .webp)"
         ) from error
     try:
         return str(get_ffmpeg_exe())
