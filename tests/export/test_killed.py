@@ -46,6 +46,7 @@ def undisturbed(folder: Path, options: list[str]) -> int:
     return sum(1 for _ in folder.rglob("*"))
 
 
+@pytest.mark.timeout(600)
 def test_two_kills_leave_no_trace(other_weights, tmp_path):
     options = ["--weights", str(other_weights), "--allow-duplicates", "--device", "cpu"]
     options += ["--count", "200", "--size", "32", "--sheet", "5x5", "--atlas", "texturepacker"]
@@ -55,7 +56,7 @@ def test_two_kills_leave_no_trace(other_weights, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(3600)
 def test_twenty_kills_leave_no_trace(tmp_path):
     # At a low psi many characters look alike, so that seeds are replaced all along the way.
     options = ["--count", "400", "--size", "128", "--psi", "0.1", "--name", "{hair}_{eyes}_{seed}"]
