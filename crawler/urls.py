@@ -15,7 +15,8 @@ def absolute_url(base: str, reference: str) -> str | None:
     resource has one spelling. None for anything but http and https, and for what cannot be parsed.
     """
     try:
-        joined = safe_url_string(urljoin(base, reference.strip()))
+        # Joined twice: escaping removes characters, and what is left may join differently.
+        joined = urljoin(base, safe_url_string(urljoin(base, reference.strip())))
         parts = urlsplit(joined)
         host, port = parts.hostname, parts.port
     except ValueError:

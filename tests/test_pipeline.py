@@ -57,8 +57,8 @@ def test_a_picture_is_the_same_bytes_at_batch_size_1_7_and_64(pipe):
 
 
 def test_the_plain_engine_keeps_pictures_apart_too(plain_pipe):
-    together = [digest(avatar) for avatar in plain_pipe.generate(range(7), size=128)]
-    assert together == [digest(plain_pipe.generate(seed, size=128)[0]) for seed in range(7)]
+    together = [digest(avatar) for avatar in plain_pipe.generate(range(3), size=128)]
+    assert together == [digest(plain_pipe.generate(seed, size=128)[0]) for seed in range(3)]
 
 
 def test_chunks_filled_up_with_copies_return_what_was_asked_for(plain_pipe, monkeypatch):

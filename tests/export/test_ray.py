@@ -36,5 +36,5 @@ def test_without_ray_the_message_says_how_to_get_it(small, monkeypatch):
     from avatargan.export.ray_studio import RayStudio
 
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(MissingExtraError, match=r"'pip install avatargan\[ray\]' adds it"):
+    with pytest.raises(MissingExtraError, match=r"pip install -r requirements-ray\.txt adds it"):
         RayStudio(create_plan(small, size=32))

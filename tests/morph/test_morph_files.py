@@ -274,7 +274,7 @@ def test_impossible_files_are_refused_before_anything_is_drawn(make_clip, tmp_pa
 
 def test_missing_ffmpeg_is_named_with_its_remedy(make_clip, tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "imageio_ffmpeg", None)
-    with pytest.raises(MissingExtraError, match=r"pip install avatargan\[video\]"):
+    with pytest.raises(MissingExtraError, match="pip install imageio-ffmpeg"):
         write_animation(make_clip(coloured_frames(2)), tmp_path / "clip.mp4")
 
 
