@@ -18,6 +18,8 @@ ANY = "any"
 UNKNOWN = "unknown"
 #: The attribute that decides who a character is; every other one is part of the palette.
 IDENTITY = "style"
+#: Words that calls and grids use beside the attributes, which go by their names.
+RESERVED = frozenset({"self", "seed", "seeds", "psi", "size"})
 
 
 class Taxonomy(Mapping[str, tuple[str, ...]]):
@@ -40,7 +42,7 @@ class Taxonomy(Mapping[str, tuple[str, ...]]):
         if not isinstance(attributes, dict) or not attributes:
             raise WeightsError("the attributes in the header are not a JSON object of lists")
         for name, choices in attributes.items():
-            if not _is_name(name):
+            if not _is_name(name) or name in RESERVED:
                 raise WeightsError(f"{name!r} cannot be the name of an attribute")
             if not isinstance(choices, list) or not all(map(_is_name, choices)):
                 raise WeightsError(f"the choices of {name} in the header are not a list of names")

@@ -36,6 +36,18 @@ class OutputError(AvatarGanError):
     """A result cannot be written: it exists already, the folder is read-only, the disk is full."""
 
 
+class CrawlError(AvatarGanError):
+    """A crawl cannot be done: its description, the site, the folder or the ledger forbids it."""
+
+
+class BusyError(AvatarGanError):
+    """The server has as many requests as it takes, or one of them took too long."""
+
+
+class ServerError(AvatarGanError):
+    """The server cannot start: the port is taken or the address is not this machine's."""
+
+
 class MissingExtraError(AvatarGanError):
     """An optional dependency is not installed."""
 

@@ -52,8 +52,6 @@ def atomic_writer(path: str | os.PathLike[str], *, overwrite: bool = True) -> It
         else:
             _rename_unless_exists(temporary, target)
         _fsync_folder(target.parent)
-    except FileExistsError as error:
-        raise _already_exists(target) from error
     except OSError as error:
         raise OutputError(f"cannot write {target}: {_reason(error)}") from error
     finally:
@@ -69,6 +67,35 @@ def write_atomically(
         file.write(content.encode() if isinstance(content, str) else content)
 
 
+@contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Make a temporary folder beside ``path``; on success put it in place, whole.
+
+    A folder that is there already is replaced with all that is in it: callers make sure that it
+    is theirs.
+
+    Raises:
+        OutputError: the system refused to write.
+    """
+    target = Path(path)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            prefix=f".{target.name[:100]}.", suffix=".tmp", dir=target.parent
+        ) as temporary:
+            unfinished, replaced = Path(temporary, "new"), Path(temporary, "old")
+            unfinished.mkdir()
+            yield unfinished
+            for file in unfinished.iterdir():
+                _fsync(file)
+            if target.exists():
+                target.rename(replaced)
+            unfinished.rename(target)
+            _fsync_folder(target.parent)
+    except OSError as error:
+        raise OutputError(f"cannot write {target}: {_reason(error)}") from error
+
+
 def _already_exists(target: Path) -> OutputError:
     return OutputError(f"{target} exists already; choose another name or ask to overwrite it")
 
@@ -82,8 +109,8 @@ def _reason(error: OSError) -> str:
 def _rename_unless_exists(temporary: Path, target: Path) -> None:
     try:
         target.hardlink_to(temporary)  # unlike a rename, fails when the target exists
-    except FileExistsError:
-        raise
+    except FileExistsError as error:
+        raise _already_exists(target) from error
     except OSError:  # file systems without hard links, such as those of memory cards
         if target.exists():
             raise _already_exists(target) from None
@@ -92,9 +119,12 @@ def _rename_unless_exists(temporary: Path, target: Path) -> None:
 
 def _fsync_folder(folder: Path) -> None:
     """Make the rename itself durable (POSIX; elsewhere folders cannot be opened)."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
+    if os.name == "posix":
+        _fsync(folder)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -24,6 +24,8 @@ FloatArray = NDArray[np.float32]
 LARGEST_SEED = 2**63 - 1
 #: More than 2 million rows of z and w; beyond it a file is a mistake or an attack.
 LARGEST_LATENTS_BYTES = 4 * 1024**3
+#: What a latents file holds.
+ARRAY_NAMES = {"z", "w", "labels", "seeds", "psi", "attributes"}
 
 
 def check_seed(seed: object) -> int:
@@ -178,6 +180,9 @@ class Latents:
             if size > LARGEST_LATENTS_BYTES:
                 raise OptionError(f"{path}: unpacks to {size} bytes, more than latents can be")
             with np.load(path, allow_pickle=False) as arrays:
+                missing = sorted(ARRAY_NAMES - set(arrays.files))
+                if missing:
+                    raise OptionError(f"{path}: the array '{missing[0]}' is missing")
                 latents = cls(
                     z=_floats(arrays["z"], 2),
                     w=_floats(arrays["w"], 2),
@@ -186,8 +191,6 @@ class Latents:
                     psi=_floats(arrays["psi"], 1),
                     attributes=json.loads(str(arrays["attributes"])),
                 )
-        except KeyError as error:
-            raise OptionError(f"{path}: the array {error} is missing") from error
         except FileNotFoundError:
             raise OptionError(f"{path}: there is no such latents file") from None
         except (OSError, ValueError, zipfile.BadZipFile) as error:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,12 +16,13 @@ from avatargan.attributes import Taxonomy
 from avatargan.errors import OptionError, RecipeError
 from avatargan.latents import FloatArray, Latents, check_seed, seeds_to_z, slerp
 from avatargan.networks import Generator, Upscaler, load_upscaler
-from avatargan.networks.loading import SHIPPED_GENERATOR, generator_from_weights
+from avatargan.networks.loading import generator_from_weights
 from avatargan.recipe import Recipe, encode_png, recipe_from, save_png, vary
 from avatargan.rendering import Renderer, create_renderer
-from avatargan.rendering.base import sizes_for
+from avatargan.sizes import sizes_for
 from avatargan.version import __version__
-from avatargan.weights import GENERATOR_ROLE, read_weights, shipped_weights
+from avatargan.weights import read_weights
+from avatargan.weights_header import GENERATOR_ROLE, SHIPPED_GENERATOR, shipped_weights
 
 #: Clean and varied: the trade that looked best for the shipped weights.
 DEFAULT_PSI = 0.7
@@ -89,10 +91,11 @@ class AvatarPipeline:
             OptionError: there is no such device or engine.
         """
         path = Path(weights) if weights is not None else shipped_weights(SHIPPED_GENERATOR)
-        file = read_weights(path, GENERATOR_ROLE)
-        generator = generator_from_weights(file)
-        enlarger = load_upscaler(Path(upscaler) if upscaler is not None else None)
-        renderer = create_renderer(generator, enlarger, device, engine)
+        with _one_torch_thread():
+            file = read_weights(path, GENERATOR_ROLE)
+            generator = generator_from_weights(file)
+            enlarger = load_upscaler(Path(upscaler) if upscaler is not None else None)
+            renderer = create_renderer(generator, enlarger, device, engine)
         return cls(generator, enlarger, renderer, file.sha256)
 
     @property
@@ -176,18 +179,20 @@ class AvatarPipeline:
         Raises:
             OptionError: there is no such attribute, or it is not part of the palette.
         """
+        return list(self.draw(self.recolourings(recipe, attribute)))
+
+    def recolourings(self, recipe: Recipe, attribute: str) -> list[Recipe]:
+        """Return what :meth:`recolour` would draw; errors as there."""
         choices = self.attributes.offered(attribute)
         if attribute not in self.attributes.palette:
             raise OptionError(
                 f"changing {attribute} would change the character; choose one of "
                 f"{', '.join(self.attributes.palette)}"
             )
-        return list(
-            self.draw(
-                recipe.model_copy(update={"attributes": recipe.attributes | {attribute: choice}})
-                for choice in choices
-            )
-        )
+        return [
+            recipe.model_copy(update={"attributes": recipe.attributes | {attribute: choice}})
+            for choice in choices
+        ]
 
     def latents(self, recipes: Sequence[Recipe]) -> Latents:
         """Return what the pictures of these recipes are drawn from; errors as for :meth:`draw`."""
@@ -215,14 +220,7 @@ class AvatarPipeline:
         """
         size = self.default_size if size is None else size
         self._check_size(size)
-        own = {name: list(self.attributes[name]) for name in self.attributes}
-        if {name: list(choices) for name, choices in latents.attributes.items()} != own:
-            raise OptionError("these latents belong to weights with other attributes")
-        if latents.w.shape[1] != self.generator.w_dim:
-            raise OptionError(
-                f"these latents have w of {latents.w.shape[1]} numbers, "
-                f"the weights want {self.generator.w_dim}"
-            )
+        self._check_latents(latents)
         step = self.renderer.chunk
         for start in range(0, len(latents), step):
             rows = range(start, min(start + step, len(latents)))
@@ -235,6 +233,76 @@ class AvatarPipeline:
                 for row in rows
             ]
             yield from self._render(conditions, size)
+
+    def render(self, w: Tensor, palette: Tensor, size: int | None = None) -> Iterator[Image.Image]:
+        """Draw any w and palette embeddings, mixed ones too, one after the other.
+
+        Args:
+            w: ``[N, w_dim]``, truncated already (:meth:`Generator.truncate`).
+            palette: ``[N, palette_dim]``, from :meth:`Generator.embed_palette`.
+            size: side in pixels, one of ``sizes``; the largest by default.
+
+        Raises:
+            OptionError: there is no such size.
+        """
+        size = self.default_size if size is None else size
+        self._check_size(size)
+        step = self.renderer.chunk
+        for start in range(0, len(w), step):
+            rows = slice(start, start + step)
+            for pixels in self.renderer.draw(w[rows], palette[rows], size):
+                yield Image.fromarray(pixels)
+
+    def recipes_behind(self, latents: Latents, size: int | None = None) -> Iterator[Recipe | None]:
+        """Yield for each row the recipe that draws the same picture, or None.
+
+        There is one where z and w are those of the row's seed, which is not so for variations,
+        mixtures and steps between characters.
+
+        Raises:
+            OptionError: as for :meth:`draw_latents`.
+        """
+        size = self.default_size if size is None else size
+        self._check_size(size)
+        self._check_latents(latents)
+        for row in range(len(latents)):
+            labels = zip(self.attributes, latents.labels[row].tolist(), strict=True)
+            try:
+                recipe = recipe_from(
+                    int(latents.seeds[row]),
+                    attributes={name: self.attributes[name][index] for name, index in labels},
+                    psi=float(str(latents.psi[row])),  # 0.7, not the 0.699... of its float32
+                    size=size,
+                    weights_sha256=self.weights_sha256,
+                    version=__version__,
+                )
+            except OptionError:  # latents may hold a seed of -1, or a psi beyond those of recipes
+                yield None
+                continue
+            z, w = self._latents_of(recipe)
+            same = np.array_equal(z, latents.z[row]) and np.array_equal(w, latents.w[row])
+            yield recipe if same else None
+
+    def check_recipe(self, recipe: Recipe) -> None:
+        """Make sure that these weights can draw a recipe.
+
+        Raises:
+            RecipeError: it was made with other weights.
+            OptionError: it asks for a size, attribute or choice that there is not.
+        """
+        if recipe.weights_sha256 != self.weights_sha256:
+            raise RecipeError(
+                f"this recipe needs the weights with SHA-256 {recipe.weights_sha256[:12]}..., "
+                f"loaded are those with {self.weights_sha256[:12]}..."
+            )
+        if recipe.attributes.keys() != set(self.attributes):
+            raise RecipeError(
+                f"this recipe has the attributes {', '.join(recipe.attributes)}; "
+                f"the weights want {', '.join(self.attributes)}"
+            )
+        for name, choice in recipe.attributes.items():
+            self.attributes.index(name, choice)
+        self._check_size(recipe.size)
 
     def _draw_chunk(self, recipes: list[Recipe]) -> Iterator[Avatar]:
         conditions = []
@@ -260,12 +328,11 @@ class AvatarPipeline:
     def _render(self, conditions: list[tuple[Tensor, Tensor]], size: int) -> Iterator[Image.Image]:
         w = torch.cat([w for w, _ in conditions])
         palette = torch.cat([palette for _, palette in conditions])
-        for pixels in self.renderer.draw(w, palette, size):
-            yield Image.fromarray(pixels)
+        return self.render(w, palette, size)
 
     def _latents_of(self, recipe: Recipe) -> tuple[FloatArray, FloatArray]:
         """Return z ``[z_dim]`` and w ``[w_dim]`` of a recipe of these weights."""
-        self._check_recipe(recipe)
+        self.check_recipe(recipe)
         z = seeds_to_z([recipe.seed], self.generator.z_dim)
         for step in recipe.variation:
             z = slerp(z, seeds_to_z([step.seed], self.generator.z_dim), step.strength)
@@ -291,18 +358,15 @@ class AvatarPipeline:
             return None
         return torch.tensor([self.attributes.index(identity, attributes[identity])])
 
-    def _check_recipe(self, recipe: Recipe) -> None:
-        if recipe.weights_sha256 != self.weights_sha256:
-            raise RecipeError(
-                f"this recipe needs the weights with SHA-256 {recipe.weights_sha256[:12]}..., "
-                f"loaded are those with {self.weights_sha256[:12]}..."
+    def _check_latents(self, latents: Latents) -> None:
+        own = {name: list(self.attributes[name]) for name in self.attributes}
+        if {name: list(choices) for name, choices in latents.attributes.items()} != own:
+            raise OptionError("these latents belong to weights with other attributes")
+        if latents.w.shape[1] != self.generator.w_dim:
+            raise OptionError(
+                f"these latents have w of {latents.w.shape[1]} numbers, "
+                f"the weights want {self.generator.w_dim}"
             )
-        if recipe.attributes.keys() != set(self.attributes):
-            raise RecipeError(
-                f"this recipe has the attributes {', '.join(recipe.attributes)}; "
-                f"the weights want {', '.join(self.attributes)}"
-            )
-        self._check_size(recipe.size)
 
     def _check_size(self, size: object) -> None:
         if size not in self.sizes or isinstance(size, bool):
@@ -311,9 +375,24 @@ class AvatarPipeline:
             )
 
 
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """Keep torch from spreading small work over cores that may be busy.
+
+    Loading is many short operations; on a machine with other work each of them waits for the
+    slowest of its threads, which made loading take eight times as long.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def _choice_for_each(name: str, given: str | Sequence[str], count: int) -> list[str]:
     """Return one choice per seed from one for all or a list."""
-    if isinstance(given, str):
+    if isinstance(given, str) or not isinstance(given, Iterable):
         return [given] * count
     choices = list(given)
     if len(choices) != count:

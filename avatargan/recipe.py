@@ -18,10 +18,14 @@ from avatargan.latents import LARGEST_SEED, check_seed
 PNG_KEYWORD = "avatargan"
 #: Pictures above this are refused before they are decoded.
 LARGEST_PICTURE_PIXELS = 25_000_000
+#: What is decoded. Not all that Pillow knows: some formats start other programs.
+PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "AVIF")
 LARGEST_PSI = 2.0
 #: Each step is one interpolation; nobody walks further, and it bounds what a recipe can cost.
 LONGEST_VARIATION = 32
 
+#: The name of an attribute or of a choice; those of weights are no longer either.
+Word = Annotated[str, Field(max_length=40)]
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED, strict=True)]
 
 
@@ -40,7 +44,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     seed: Seed
-    attributes: Annotated[dict[str, str], Field(max_length=100)] = Field(
+    attributes: Annotated[dict[Word, Word], Field(max_length=32)] = Field(
         description="every attribute with its choice; 'any' is resolved already"
     )
     psi: Annotated[float, Field(ge=0, le=LARGEST_PSI, allow_inf_nan=False)]
@@ -138,16 +142,16 @@ def open_picture(source: str | os.PathLike[str] | bytes | BinaryIO) -> Image.Ima
     name = str(source) if isinstance(source, str | os.PathLike) else "the picture"
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
-        image: Image.Image = Image.open(stream)
-        width, height = image.size
-        if width * height > LARGEST_PICTURE_PIXELS:
-            raise PictureError(
-                f"{name}: {width} x {height} pixels are more than the limit of 25 megapixels"
-            )
-        image.load()
+        with Image.open(stream, formats=PICTURE_FORMATS) as image:
+            width, height = image.size
+            if width * height > LARGEST_PICTURE_PIXELS:
+                raise PictureError(
+                    f"{name}: {width} x {height} pixels are more than the limit of 25 megapixels"
+                )
+            image.load()
     except FileNotFoundError:
         raise PictureError(f"{name}: there is no such file") from None
-    except Image.DecompressionBombError:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise PictureError(f"{name}: more pixels than the limit of 25 megapixels") from None
     except (OSError, ValueError, SyntaxError, EOFError, OverflowError) as error:
         raise PictureError(f"{name}: not a readable picture ({error})") from error

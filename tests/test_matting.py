@@ -260,7 +260,9 @@ def test_cut_outs_for_training_follow_from_their_seeds(pipeline):
 def test_training_from_the_command_line_writes_weights_that_load(tmp_path):
     out = tmp_path / "tiny.safetensors"
     command = [sys.executable, "-m", "avatargan.matting.train", "--out", str(out)]
-    amounts = "--seeds 12 --mixed-seeds 8 --corner-seeds 2 --drawn 3 --body-steps 4 --refinement-steps 2"
+    amounts = (
+        "--seeds 12 --mixed-seeds 8 --corner-seeds 2 --drawn 3 --body-steps 4 --refinement-steps 2"
+    )
 
     subprocess.run([*command, *amounts.split(), "--batch", "4"], check=True)
 

@@ -6,10 +6,8 @@ import torch
 
 from avatargan.errors import WeightsError
 from avatargan.matting.network import SIZES, MattingNetwork
-from avatargan.weights import read_weights, shipped_weights, write_weights
-
-MATTING_ROLE = "matting"
-SHIPPED_MATTING = "matting.safetensors"
+from avatargan.weights import read_weights, write_weights
+from avatargan.weights_header import MATTING_ROLE, SHIPPED_MATTING, shipped_weights
 
 
 def load_network(path: str | Path | None = None) -> MattingNetwork:

@@ -11,12 +11,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from avatargan.errors import MissingExtraError, OptionError, did_you_mean
+from avatargan.devices import choose_engine
 from avatargan.matting.foreground import estimate_foreground
 from avatargan.matting.loading import load_network
-from avatargan.matting.network import BASE_SIZE, SIZES, MattingNetwork
-
-ENGINES = ("auto", "ncnn", "torch")
+from avatargan.matting.network import SIZES, MattingNetwork
 
 #: The network seldom says exactly 0 or 1; what is this near to them is taken as that.
 CERTAIN = 0.03
@@ -43,12 +41,7 @@ class Matter:
     """
 
     def __init__(self, network: MattingNetwork, engine: str = "auto") -> None:
-        if engine not in ENGINES:
-            raise OptionError(
-                f"there is no engine '{engine}'{did_you_mean(engine, ENGINES)} "
-                f"(engines: {', '.join(ENGINES)})"
-            )
-        self._predict, self.description = _choose_engine(network.eval(), engine)
+        self._predict, self.description = _load_engine(network.eval(), engine)
 
     def alpha(self, image: Image.Image) -> NDArray[np.float32]:
         """Return alpha ``[height, width]`` in [0, 1]: 1 where the character is.
@@ -110,18 +103,10 @@ def _pixels(image: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
 
 
-def _choose_engine(network: MattingNetwork, engine: str) -> tuple[_Predict, str]:
-    if engine != "torch":
-        try:
-            from avatargan.matting.ncnn_network import NcnnMattingNetwork
-        except ImportError as error:
-            if engine == "ncnn":
-                raise MissingExtraError(
-                    "the engine ncnn is not installed; 'pip install ncnn' adds it"
-                ) from error
-        else:
-            return NcnnMattingNetwork(network), "ncnn on one CPU thread per picture"
+def _load_engine(network: MattingNetwork, engine: str) -> tuple[_Predict, str]:
+    _, engine = choose_engine("cpu", engine)
+    if engine == "ncnn":
+        from avatargan.matting.ncnn_network import NcnnMattingNetwork
+
+        return NcnnMattingNetwork(network), "ncnn on one CPU thread per picture"
     return lambda pictures: network(pictures).sigmoid(), "PyTorch on cpu"
-
-
-__all__ = ["BASE_SIZE", "SIZES", "Matter", "load_matter"]

@@ -1,5 +1,6 @@
 """The matting network as ncnn graphs, one for each size of picture."""
 
+import ncnn
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -8,7 +9,6 @@ from avatargan.matting.network import SIZES, STATE, MattingNetwork, Refinement, 
 from avatargan.rendering.ncnn_graph import (
     ADD,
     OUTPUT,
-    CompiledGraph,
     Graph,
     compile_graph,
     run_graph,
@@ -21,7 +21,7 @@ class NcnnMattingNetwork:
     """Runs a matting network on the CPU, one thread per picture."""
 
     def __init__(self, network: MattingNetwork) -> None:
-        self._graphs: dict[int, CompiledGraph] = {
+        self._graphs: dict[int, ncnn.Net] = {
             size: compile_graph(_graph(network, refinements))
             for refinements, size in enumerate(SIZES, start=1)
         }
@@ -32,7 +32,8 @@ class NcnnMattingNetwork:
         for index, level in enumerate(image_pyramid(picture)):
             groups = functional.pixel_unshuffle(level, 2)[0].contiguous().numpy()
             inputs[_level(index)] = groups
-        return run_graph(self._graphs[picture.shape[-1]], inputs)
+        alpha = run_graph(self._graphs[picture.shape[-1]], inputs)
+        return torch.from_numpy(alpha)[None]
 
 
 def _level(index: int) -> str:

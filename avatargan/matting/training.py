@@ -37,6 +37,8 @@ FIRST_HELD_OUT_SEED = 20_000_000
 FIRST_DRAWN_SEED = 1_000_000
 #: Side of the corners that backgrounds are taken from, in parts of the picture's.
 CORNER = 0.25
+#: Part of the steps after which the learning rate falls.
+DECAY_FROM = 0.3
 #: Side of the squares that the refinements are trained on, at the lowest resolution.
 CROP = 48
 
@@ -61,8 +63,8 @@ class TrainingOptions:
     mixed_seeds: int = 1400
     corner_seeds: int = 100
     drawn: int = 150
-    body_steps: int = 4500
-    refinement_steps: int = 600
+    body_steps: int = 2500
+    refinement_steps: int = 400
     batch: int = 16
     learning_rate: float = 3e-3
     random_seed: int = 0
@@ -221,9 +223,10 @@ def train_refinements(
 def _learn(
     optimiser: torch.optim.Optimizer, loss: Tensor, rate: float, step: int, steps: int
 ) -> None:
-    """Take one step; the rate rises for the first 100 steps and falls along a cosine."""
+    """Take one step; the rate warms up, stays, and from :data:`DECAY_FROM` on follows a cosine."""
+    decay = max(step / steps - DECAY_FROM, 0) / (1 - DECAY_FROM)
     for group in optimiser.param_groups:
-        group["lr"] = rate * min(1, (step + 1) / 100) * (1 + math.cos(math.pi * step / steps)) / 2
+        group["lr"] = rate * min(1, (step + 1) / 100) * (1 + math.cos(math.pi * decay)) / 2
     optimiser.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     optimiser.step()

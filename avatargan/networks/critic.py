@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from avatargan.attributes import UNKNOWN, Taxonomy
-from avatargan.networks.layers import EPSILON, EqualConv2d, EqualLinear, leaky_relu
+from avatargan.networks.layers import EPSILON, EqualConv2d, EqualLinear, embedding_table, leaky_relu
 
 #: Pictures that share one minibatch statistic.
 STATISTIC_GROUP = 8
@@ -65,7 +65,7 @@ class Critic(nn.Module):
         self.features = EqualLinear(last * sizes[-1] ** 2, feature_dim)
         self.score = EqualLinear(feature_dim, 1)
         self.project = nn.ModuleDict(
-            {name: nn.Embedding(len(attributes[name]), feature_dim) for name in attributes}
+            {name: embedding_table(len(attributes[name]), feature_dim) for name in attributes}
         )
         self.classify = nn.ModuleDict(
             {

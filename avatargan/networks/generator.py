@@ -18,7 +18,9 @@ from avatargan.networks.layers import (
     EPSILON,
     EqualLinear,
     ModulatedConv2d,
+    embedding_table,
     leaky_relu,
+    standard_normal,
     upsample,
 )
 
@@ -118,7 +120,8 @@ class Generator(nn.Module):
         self.w_dim = w_dim
         self.resolution = max(channels)
         tables = {
-            name: nn.Embedding(len(attributes[name]), embedding_dims[name]) for name in attributes
+            name: embedding_table(len(attributes[name]), embedding_dims[name])
+            for name in attributes
         }
         self.embed = nn.ModuleDict(tables)
         identity = attributes.identity
@@ -129,7 +132,7 @@ class Generator(nn.Module):
 
         self.palette_dim = sum(embedding_dims[name] for name in attributes.palette)
         smallest = min(channels)
-        self.const = nn.Parameter(torch.randn(1, channels[smallest], smallest, smallest))
+        self.const = nn.Parameter(standard_normal(1, channels[smallest], smallest, smallest))
         blocks = {}
         previous = channels[smallest]
         for size in sorted(channels):

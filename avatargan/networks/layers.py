@@ -27,6 +27,21 @@ def upsample(x: Tensor) -> Tensor:
     return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
+def standard_normal(*shape: int) -> Tensor:
+    """Return values from N(0, 1); on the "meta" device a shape without values.
+
+    There ``torch.randn`` and ``normal_`` would import torch's compiler, which makes loading
+    weights slower by more than a second and the process larger by tens of megabytes.
+    """
+    values = torch.empty(shape)
+    return values if values.is_meta else values.normal_()
+
+
+def embedding_table(rows: int, dim: int) -> nn.Embedding:
+    """Return a trainable embedding, initialised as torch does it (see above for why by hand)."""
+    return nn.Embedding(rows, dim, _weight=standard_normal(rows, dim))
+
+
 class EqualLinear(nn.Module):
     """``y = x @ (weight * lr_mul / sqrt(in)).T + bias * lr_mul``.
 
@@ -43,7 +58,7 @@ class EqualLinear(nn.Module):
         super().__init__()
         self.lr_mul = lr_mul
         self.weight_gain = lr_mul / math.sqrt(in_features)
-        self.weight = nn.Parameter(torch.randn(out_features, in_features) / lr_mul)
+        self.weight = nn.Parameter(standard_normal(out_features, in_features).mul_(1 / lr_mul))
         self.bias = nn.Parameter(torch.full((out_features,), bias_init / lr_mul))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -60,7 +75,9 @@ class EqualConv2d(nn.Module):
         super().__init__()
         self.padding = kernel_size // 2
         self.weight_gain = 1 / math.sqrt(in_channels * kernel_size**2)
-        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel_size, kernel_size))
+        self.weight = nn.Parameter(
+            standard_normal(out_channels, in_channels, kernel_size, kernel_size)
+        )
         self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -99,7 +116,9 @@ class ModulatedConv2d(nn.Module):
         self.upsample = upsample
         self.padding = kernel_size // 2
         self.weight_gain = 1 / math.sqrt(in_channels * kernel_size**2)
-        self.weight = nn.Parameter(torch.randn(out_channels, in_channels, kernel_size, kernel_size))
+        self.weight = nn.Parameter(
+            standard_normal(out_channels, in_channels, kernel_size, kernel_size)
+        )
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.affine = EqualLinear(style_dim, in_channels, bias_init=1.0)
 

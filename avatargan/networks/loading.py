@@ -3,23 +3,22 @@
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from avatargan.errors import WeightsError
 from avatargan.networks.critic import Critic
 from avatargan.networks.generator import Generator
 from avatargan.networks.upscaler import Upscaler
-from avatargan.weights import (
+from avatargan.weights import WeightsFile, read_weights
+from avatargan.weights_header import (
     CRITIC_ROLE,
     GENERATOR_ROLE,
+    SHIPPED_CRITIC,
+    SHIPPED_GENERATOR,
+    SHIPPED_UPSCALER,
     UPSCALER_ROLE,
-    WeightsFile,
-    read_weights,
     shipped_weights,
 )
-
-SHIPPED_GENERATOR = "avatar128.safetensors"
-SHIPPED_CRITIC = "avatar128-critic.safetensors"
-SHIPPED_UPSCALER = "upscaler-x4.safetensors"
 
 
 def load_generator(path: str | Path | None = None) -> Generator:
@@ -36,6 +35,9 @@ def load_generator(path: str | Path | None = None) -> Generator:
 def generator_from_weights(weights: WeightsFile) -> Generator:
     """Return the generator of a weights file that is in memory; errors as above."""
     attributes = weights.attributes
+    for name in attributes:
+        if hasattr(nn.ModuleDict, name):  # torch keeps the embeddings under their names
+            raise WeightsError(f"{weights.path}: '{name}' cannot be the name of an attribute")
     channels = {
         size: weights.shape(f"blocks.{size}.conv1.weight", 4)[0] for size in _sizes(weights)
     }

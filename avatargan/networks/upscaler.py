@@ -3,8 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional
 
-#: The shipped upscaler, and the only factor so far.
-SCALE = 4
+from avatargan.sizes import SCALE
 
 
 class Upscaler(nn.Module):

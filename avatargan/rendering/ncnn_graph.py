@@ -6,11 +6,12 @@ from pathlib import Path
 
 import ncnn
 import numpy as np
-import torch
 from torch import Tensor
 
 from avatargan.latents import FloatArray
 
+#: First line of every ncnn graph.
+MAGIC = "7767517"
 INPUT = "input"
 OUTPUT = "output"
 # Codes of ncnn's layer parameters.
@@ -97,47 +98,34 @@ class Graph:
         return self.layer("Interp", [blob], f"0={BILINEAR}", f"1={factor}.0", f"2={factor}.0")
 
 
-@dataclass(frozen=True)
-class CompiledGraph:
-    """A graph ready to run, by several threads at once if need be."""
-
-    net: ncnn.Net
-    # Held here because the network only borrows them. Pools spare the operating system's zeroing
-    # of fresh pages, which costs as much as a fast convolution.
-    allocators: tuple[ncnn.PoolAllocator, ncnn.PoolAllocator]
-
-
-def compile_graph(graph: Graph) -> CompiledGraph:
-    """Give a graph to ncnn."""
+def compile_graph(graph: Graph) -> ncnn.Net:
+    """Give a graph to ncnn; several threads may run what comes back at once."""
     net = ncnn.Net()
-    allocators = ncnn.PoolAllocator(), ncnn.PoolAllocator()
-    options = net.opt
-    options.blob_allocator, options.workspace_allocator = allocators
-    options.num_threads = 1  # pictures run side by side instead
-    options.lightmode = True
-    # Half precision would move pixels by up to 9/255.
-    options.use_fp16_packed = False
-    options.use_fp16_storage = False
-    options.use_fp16_arithmetic = False
-    options.use_bf16_storage = False
+    net.opt.num_threads = 1  # pictures run side by side instead
+    net.opt.lightmode = True
+    # Half precision would move pixels by several steps of 255.
+    net.opt.use_fp16_packed = False
+    net.opt.use_fp16_storage = False
+    net.opt.use_fp16_arithmetic = False
+    net.opt.use_bf16_storage = False
     # ncnn's Python binding reads constants from files only.
     with tempfile.TemporaryDirectory(prefix="avatargan-") as folder:
         structure, constants = Path(folder, "graph.param"), Path(folder, "graph.bin")
-        header = ["7767517", f"{len(graph.lines)} {graph.blobs}"]
+        header = [MAGIC, f"{len(graph.lines)} {graph.blobs}"]
         structure.write_text("\n".join([*header, *graph.lines, ""]))
         constants.write_bytes(b"".join(graph.constants))
         if net.load_param(str(structure)) or net.load_model(str(constants)):
             raise RuntimeError("ncnn did not accept the graph of these networks")
-    return CompiledGraph(net, allocators)
+    return net
 
 
-def run_graph(graph: CompiledGraph, inputs: dict[str, FloatArray]) -> Tensor:
-    """Return the blob :data:`OUTPUT` as ``[1, C, H, W]``, for inputs ``[C, H, W]`` by name."""
-    extractor = graph.net.create_extractor()
+def run_graph(net: ncnn.Net, inputs: dict[str, FloatArray]) -> FloatArray:
+    """Return the blob :data:`OUTPUT` as ``[C, H, W]``, for inputs ``[C, H, W]`` by name."""
+    extractor = net.create_extractor()
     # Mats borrow the memory of their arrays: the dictionary keeps that alive until the end.
     for name, array in inputs.items():
         extractor.input(name, ncnn.Mat(array))
     code, output = extractor.extract(OUTPUT)
     if code:
         raise MemoryError(f"ncnn could not finish a picture (code {code}); is there memory left?")
-    return torch.from_numpy(np.array(output))[None]
+    return np.array(output)

@@ -11,15 +11,14 @@ and what remains to be multiplied, ``gain * norm``, joins the scale of whatever 
 """
 
 import functools
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
+from avatargan.devices import usable_cores
 from avatargan.latents import FloatArray
 from avatargan.networks import Generator, Upscaler
 from avatargan.networks.generator import PALETTE_FROM_SIZE
@@ -30,7 +29,6 @@ from avatargan.networks.layers import (
     EqualLinear,
     ModulatedConv2d,
 )
-from avatargan.networks.upscaler import SCALE
 from avatargan.rendering.base import Pixels, finish, to_unit_range
 from avatargan.rendering.ncnn_graph import (
     ADD,
@@ -41,6 +39,7 @@ from avatargan.rendering.ncnn_graph import (
     compile_graph,
     run_graph,
 )
+from avatargan.sizes import SCALE
 
 
 class NcnnRenderer:
@@ -64,19 +63,11 @@ class NcnnRenderer:
         return np.stack(pictures) if pictures else np.zeros((0, size, size, 3), np.uint8)
 
     def _draw_one(self, w: FloatArray, palette: FloatArray, size: int) -> Pixels:
-        with torch.inference_mode():
-            image = run_graph(self.generator, self.modulation.vectors(w, palette))
-            upscaled = None
-            if size != self.resolution:
-                unit = to_unit_range(image)
-                upscaled = run_graph(self.upscaler, {INPUT: unit[0].numpy()})
-            pixels: Pixels = finish(image, upscaled, size)[0].numpy()
-            return pixels
-
-
-def usable_cores() -> int:
-    """Return how many CPU cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        image = run_graph(self.generator, self.modulation.vectors(w, palette))
+        upscaled = None
+        if size != self.resolution:
+            upscaled = run_graph(self.upscaler, {INPUT: to_unit_range(image)})
+        return finish(image, upscaled, size)
 
 
 class _Modulation:

@@ -7,8 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from avatargan.latents import FloatArray
 from avatargan.networks import Generator, Upscaler
-from avatargan.rendering.base import Pixels, finish, to_unit_range
+from avatargan.rendering.base import Pixels, finish
 
 #: On a graphics card every chunk has this many pictures, the last one filled up with copies.
 ACCELERATOR_CHUNK = 16
@@ -28,23 +29,25 @@ class TorchRenderer:
     @torch.inference_mode()
     def draw(self, w: Tensor, palette: Tensor, size: int) -> Pixels:
         """See :meth:`avatargan.rendering.base.Renderer.draw`."""
-        pictures = []
+        pictures: list[Pixels] = []
         with _exact_arithmetic(self.device):
             for start in range(0, len(w), self.chunk):
                 part = slice(start, start + self.chunk)
-                pictures.append(self._draw_chunk(w[part], palette[part], size))
-        return np.concatenate(pictures) if pictures else np.zeros((0, size, size, 3), np.uint8)
+                pictures += self._draw_chunk(w[part], palette[part], size)
+        return np.stack(pictures) if pictures else np.zeros((0, size, size, 3), np.uint8)
 
-    def _draw_chunk(self, w: Tensor, palette: Tensor, size: int) -> Pixels:
+    def _draw_chunk(self, w: Tensor, palette: Tensor, size: int) -> list[Pixels]:
         count = len(w)
         rows = torch.arange(self.chunk).clamp(max=count - 1)
-        image = self.generator.synthesis_from_embedding(
+        images = self.generator.synthesis_from_embedding(
             w[rows].to(self.device), palette[rows].to(self.device)
         )
-        upscaled = None
+        enlarged: list[FloatArray | None] = [None] * count
         if size != self.generator.resolution:
-            upscaled = self.upscaler(to_unit_range(image))
-        return finish(image, upscaled, size)[:count].cpu().numpy()
+            upscaled = self.upscaler(images.clamp(-1, 1).add(1).mul(0.5))
+            enlarged = list(upscaled[:count].cpu().numpy())
+        planes = images[:count].cpu().numpy()
+        return [finish(*pair, size) for pair in zip(planes, enlarged, strict=True)]
 
 
 def _exact_arithmetic(device: torch.device) -> AbstractContextManager[None]:

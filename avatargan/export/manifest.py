@@ -1,0 +1,65 @@
+"""Manifests: what every picture was drawn from, for programs (JSONL) and spreadsheets (CSV)."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from avatargan.export.plan import ExportPlan, PlannedPicture
+from avatargan.export.renpy import image_name
+from avatargan.export.templates import SUFFIX
+
+#: Columns on the left and on the right of those of the attributes.
+LEFT = ("file", "seed")
+RIGHT = ("psi", "size", "transparent", "weights_sha256", "version", "licence")
+#: Only for Ren'Py characters.
+RENPY = "renpy"
+
+
+def lines(plan: ExportPlan, pictures: Iterable[PlannedPicture]) -> Iterator[bytes]:
+    """Yield a JSON object and a line feed for each picture."""
+    for picture in pictures:
+        recipe = picture.recipe
+        entry: dict[str, Any] = {
+            "file": picture.file,
+            "seed": recipe.seed,
+            "attributes": recipe.attributes,
+            "psi": recipe.psi,
+            "size": recipe.size,
+            "transparent": plan.transparent,
+            "weights_sha256": recipe.weights_sha256,
+            "version": recipe.version,
+            "licence": plan.licence,
+        }
+        if plan.renpy is not None:
+            entry[RENPY] = image_name(picture.file.removesuffix(SUFFIX))
+        yield (json.dumps(entry, ensure_ascii=False) + "\n").encode()
+
+
+def table(plan: ExportPlan, pictures: Iterable[PlannedPicture]) -> Iterator[bytes]:
+    """Yield the rows of a CSV file (RFC 4180), one column for each attribute."""
+    attributes = list(plan.attributes)
+    yield _row([*LEFT, *attributes, *RIGHT, *([RENPY] if plan.renpy is not None else [])])
+    for picture in pictures:
+        recipe = picture.recipe
+        cells: list[object] = [
+            picture.file,
+            recipe.seed,
+            *(recipe.attributes[name] for name in attributes),
+            recipe.psi,
+            recipe.size,
+            "true" if plan.transparent else "false",
+            recipe.weights_sha256,
+            recipe.version,
+            plan.licence,
+        ]
+        if plan.renpy is not None:
+            cells.append(image_name(picture.file.removesuffix(SUFFIX)))
+        yield _row(cells)
+
+
+def _row(cells: Iterable[object]) -> bytes:
+    buffer = io.StringIO(newline="")
+    csv.writer(buffer).writerow(cells)
+    return buffer.getvalue().encode()

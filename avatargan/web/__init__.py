@@ -1,0 +1,1 @@
+"""The browser app and the REST API, both upon one :class:`~avatargan.web.service.AvatarService`."""

@@ -1,0 +1,178 @@
+"""The REST API: JSON in, base64 PNGs with their recipes out."""
+
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, FastAPI, File, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from starlette.responses import JSONResponse
+
+from avatargan.errors import AvatarGanError, BusyError
+from avatargan.pipeline import Avatar
+from avatargan.recipe import LARGEST_PSI
+from avatargan.version import __version__
+from avatargan.web.guard import refuse
+from avatargan.web.schemas import (
+    AttributeOut,
+    AttributesOut,
+    AvatarsOut,
+    AvatarsRequest,
+    HealthOut,
+    InfoOut,
+    LimitsOut,
+    Problem,
+    RecipeOut,
+    RecolouringsRequest,
+    VariationsRequest,
+)
+from avatargan.web.service import AvatarService
+
+PREFIX = "/api/v1"
+#: After which a client that was refused because of the others may try again.
+RETRY_SECONDS = 2
+
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Problem, "description": "The body is not JSON"},
+    413: {"model": Problem, "description": "The body is too large"},
+    422: {"model": Problem, "description": "A field is wrong; the reason names it"},
+    503: {"model": Problem, "description": "Too many requests at once; see `Retry-After`"},
+}
+
+
+def create_router(service: AvatarService) -> APIRouter:
+    """Return the routes under ``/api/v1``."""
+    router = APIRouter(prefix=PREFIX)
+
+    # Plain functions, which FastAPI runs in threads: they wait for their turn to draw.
+
+    @router.post(
+        "/avatars",
+        response_model=AvatarsOut,
+        responses=_REFUSALS,
+        tags=["draw"],
+        summary="Draw avatars from seeds, or again from recipes",
+    )
+    def draw_avatars(body: AvatarsRequest) -> Response:
+        if body.recipes is not None:
+            return _pictures(service.stream(body.recipes))
+        seeds = body.seeds or service.random_seeds(body.count or 1)
+        recipes = service.recipes(seeds, body.attributes, psi=body.psi, size=body.size)
+        return _pictures(service.stream(recipes))
+
+    @router.post(
+        "/avatars/variations",
+        response_model=AvatarsOut,
+        responses=_REFUSALS,
+        tags=["draw"],
+        summary="Draw characters that look like one",
+    )
+    def draw_variations(body: VariationsRequest) -> Response:
+        return _pictures(service.vary(body.recipe, body.strength, body.n, start=body.start))
+
+    @router.post(
+        "/avatars/recolourings",
+        response_model=AvatarsOut,
+        responses=_REFUSALS,
+        tags=["draw"],
+        summary="Draw one character with every choice of an attribute",
+    )
+    def draw_recolourings(body: RecolouringsRequest) -> Response:
+        return _pictures(service.recolour(body.recipe, body.attribute))
+
+    @router.post(
+        "/recipe",
+        responses=_REFUSALS,
+        tags=["read"],
+        summary="Read the recipe inside a PNG",
+    )
+    def read_recipe(
+        file: Annotated[bytes, File(description="a PNG as avatargan saved it")],
+    ) -> RecipeOut:
+        recipe = service.read_recipe(file)
+        return RecipeOut(
+            recipe=recipe, drawable=recipe.weights_sha256 == service.pipeline.weights_sha256
+        )
+
+    @router.get("/attributes", tags=["read"], summary="What may be asked for")
+    def attributes() -> AttributesOut:
+        taxonomy = service.attributes
+        return AttributesOut(
+            attributes={
+                name: AttributeOut(
+                    choices=list(taxonomy.offered(name)),
+                    default=taxonomy.default(name),
+                    identity=name == taxonomy.identity,
+                )
+                for name in taxonomy
+            },
+            sizes=list(service.sizes),
+            default_size=service.default_size,
+            default_psi=service.default_psi,
+            largest_psi=LARGEST_PSI,
+        )
+
+    @router.get("/info", tags=["read"], summary="Version, weights and limits")
+    def info() -> InfoOut:
+        return InfoOut(
+            version=__version__,
+            weights_sha256=service.pipeline.weights_sha256,
+            renderer=service.pipeline.renderer.description,
+            limits=LimitsOut.of(service.limits),
+        )
+
+    @router.get("/health", tags=["read"], summary="Whether the server is up")
+    def health() -> HealthOut:
+        return HealthOut()
+
+    methods = {
+        route.path: ", ".join(sorted(route.methods or ()))
+        for route in router.routes
+        if isinstance(route, APIRoute)
+    }
+
+    # Without it the browser app, which has all other paths, would answer.
+    @router.api_route(
+        "/{path:path}",
+        methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        include_in_schema=False,
+    )
+    def nothing_here(request: Request) -> JSONResponse:
+        path = request.url.path
+        if path in methods:
+            return refuse(405, f"{path} takes {methods[path]} only", allow=methods[path])
+        return refuse(404, f"there is no {path}; the API is described at /docs")
+
+    return router
+
+
+def add_error_handlers(app: FastAPI) -> None:
+    """Turn errors that a client can mend into one line each."""
+    app.add_exception_handler(RequestValidationError, _explain_invalid_body)
+    app.add_exception_handler(AvatarGanError, _explain_refusal)
+
+
+def _pictures(avatars: Iterable[Avatar]) -> Response:
+    # pydantic writes megabytes of base64 several times faster than FastAPI's generic encoder.
+    return Response(AvatarsOut.of(avatars).model_dump_json(), media_type="application/json")
+
+
+def _explain_refusal(_: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, BusyError):
+        return refuse(503, str(error), **{"retry-after": str(RETRY_SECONDS)})
+    return refuse(422, str(error))
+
+
+def _explain_invalid_body(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return refuse(400, f"the body is not JSON: {first['ctx']['error']}")
+    # The first part of the place says "body".
+    place = ".".join(str(part) for part in first["loc"][1:])
+    message = str(first["msg"]).removeprefix("Value error, ")
+    if not place:
+        if first["type"] in ("missing", "model_attributes_type", "dict_type"):
+            message = "expected a JSON object, sent with 'Content-Type: application/json'"
+        return refuse(422, f"the body: {message}")
+    return refuse(422, f"{place}: {message[0].lower()}{message[1:]}")

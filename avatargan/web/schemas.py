@@ -1,0 +1,291 @@
+"""What the REST API takes and gives, as pydantic models: the OpenAPI page is made from them."""
+
+import base64
+from collections.abc import Iterable
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
+
+from avatargan.errors import did_you_mean
+from avatargan.latents import LARGEST_SEED
+from avatargan.pipeline import DEFAULT_PSI, Avatar
+from avatargan.recipe import LARGEST_PSI, Recipe
+from avatargan.web.service import Limits
+
+#: JSON readers that know only doubles, JavaScript's above all, round integers beyond this.
+LARGEST_EXACT_NUMBER = 2**53 - 1
+LONGEST_NAME = 40
+LONGEST_SEED = len(str(LARGEST_SEED))
+#: No request for more than this is looked at further; the service has the smaller, real limit.
+LARGEST_LIST = 1000
+LARGEST_START = 1_000_000
+
+
+def seed_from_text(value: Any) -> Any:
+    """Turn a seed that is written as a string of digits into a number; leave others alone."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        return int(value) if len(value) <= LONGEST_SEED else LARGEST_SEED + 1
+    return value
+
+
+def seed_to_json(seed: int) -> int | str:
+    """Return a number where every reader keeps it exactly, or else a string of digits."""
+    return seed if seed <= LARGEST_EXACT_NUMBER else str(seed)
+
+
+def _recipe_from_json(value: Any) -> Any:
+    """Let the seeds of a recipe, and of the steps of its variation, be strings."""
+    if not isinstance(value, dict):
+        return value
+    recipe = dict(value)
+    if "seed" in recipe:
+        recipe["seed"] = seed_from_text(recipe["seed"])
+    steps = recipe.get("variation")
+    if isinstance(steps, list):
+        recipe["variation"] = [
+            {**step, "seed": seed_from_text(step["seed"])}
+            if isinstance(step, dict) and "seed" in step
+            else step
+            for step in steps
+        ]
+    return recipe
+
+
+def _recipe_to_json(recipe: Recipe) -> dict[str, Any]:
+    fields = recipe.model_dump(mode="json")
+    fields["seed"] = seed_to_json(recipe.seed)
+    for step in fields["variation"]:
+        step["seed"] = seed_to_json(step["seed"])
+    return fields
+
+
+def _check_choice(value: Any) -> Any:
+    """Refuse in one sentence what a union of types would refuse in two."""
+    choices = value if isinstance(value, list) else [value]
+    if not all(isinstance(choice, str) for choice in choices) or len(choices) > LARGEST_LIST:
+        raise ValueError("give a choice, or a list of choices with one for each seed")
+    if any(len(choice) > LONGEST_NAME for choice in choices):
+        raise ValueError(f"no choice is longer than {LONGEST_NAME} characters")
+    return value
+
+
+_SEED_SCHEMA = {
+    "anyOf": [
+        {"type": "integer", "minimum": 0, "maximum": LARGEST_SEED},
+        {"type": "string", "pattern": "^[0-9]{1,19}$"},
+    ],
+    "description": "0 to 2^63-1; above 2^53-1 better as a string of digits",
+}
+
+SeedInput = Annotated[
+    int,
+    BeforeValidator(seed_from_text),
+    Field(ge=0, le=LARGEST_SEED, strict=True),
+    WithJsonSchema(_SEED_SCHEMA),
+]
+_RECIPE_SCHEMA = {
+    "title": "Recipe",
+    "type": "object",
+    "properties": {
+        "seed": _SEED_SCHEMA,
+        "attributes": {"type": "object", "additionalProperties": {"type": "string"}},
+        "psi": {"type": "number"},
+        "variation": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"seed": _SEED_SCHEMA, "strength": {"type": "number"}},
+            },
+        },
+        "size": {"type": "integer"},
+        "weights_sha256": {"type": "string"},
+        "version": {"type": "string"},
+    },
+}
+RecipeJson = Annotated[
+    Recipe,
+    BeforeValidator(_recipe_from_json),
+    PlainSerializer(_recipe_to_json),
+    WithJsonSchema(_RECIPE_SCHEMA, mode="serialization"),
+]
+Name = Annotated[str, Field(max_length=LONGEST_NAME)]
+Choice = Annotated[str | list[str], BeforeValidator(_check_choice)]
+
+
+class Request(BaseModel):
+    """A body of which every field is known."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_fields(cls, body: Any) -> Any:
+        if isinstance(body, dict):
+            for name in body:
+                if name not in cls.model_fields:
+                    raise ValueError(
+                        f"there is no field '{name[:LONGEST_NAME]}'"
+                        f"{did_you_mean(name[:LONGEST_NAME], cls.model_fields)} "
+                        f"(fields: {', '.join(cls.model_fields)})"
+                    )
+        return body
+
+
+class AvatarsRequest(Request):
+    """Seeds (or how many to roll) and what the pictures have in common, or recipes to redraw."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"seeds": [1, 2], "attributes": {}, "psi": DEFAULT_PSI, "size": 256},
+            ]
+        }
+    )
+
+    seeds: Annotated[list[SeedInput], Field(min_length=1, max_length=LARGEST_LIST)] | None = Field(
+        None, description="one picture is drawn for each"
+    )
+    count: Annotated[int, Field(ge=1, strict=True)] | None = Field(
+        None, description="how many seeds to roll, in place of `seeds`; 1 where neither is given"
+    )
+    attributes: Annotated[dict[Name, Choice], Field(max_length=100)] = Field(
+        {},
+        description=(
+            "by name, one choice for all or a list with one for each seed; "
+            'names and choices are at `/api/v1/attributes`, "any" is drawn from the seed'
+        ),
+    )
+    psi: Annotated[float, Field(ge=0, le=LARGEST_PSI, allow_inf_nan=False, strict=True)] = Field(
+        DEFAULT_PSI, description="0 the mean face, 0.7 typical, 1 varied, above it wild"
+    )
+    size: Annotated[int, Field(ge=1, strict=True)] | None = Field(
+        None, description="side in pixels, one of the sizes at `/api/v1/attributes`"
+    )
+    recipes: Annotated[list[RecipeJson], Field(min_length=1, max_length=LARGEST_LIST)] | None = (
+        Field(None, description="pictures to draw again, in place of all other fields")
+    )
+
+    @model_validator(mode="after")
+    def _one_way_of_asking(self) -> Self:
+        others = sorted(self.model_fields_set - {"recipes"})
+        if self.recipes is not None and others:
+            raise ValueError(f"recipes and {others[0]}: give one of them; a recipe says it all")
+        if self.seeds is not None and self.count is not None:
+            raise ValueError("seeds and count: give one of them")
+        return self
+
+
+class VariationsRequest(Request):
+    """A character to step around."""
+
+    recipe: RecipeJson
+    strength: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)] = Field(
+        0.3, description="0 the same picture, 1 unrelated characters"
+    )
+    n: Annotated[int, Field(ge=1, strict=True)] = Field(6, description="how many")
+    start: Annotated[int, Field(ge=0, le=LARGEST_START, strict=True)] = Field(
+        0, description="index of the first, to go on with a series"
+    )
+
+
+class RecolouringsRequest(Request):
+    """A character to draw once with every choice of an attribute."""
+
+    recipe: RecipeJson
+    attribute: Name = Field(description="any that is not marked `identity`")
+
+
+class AvatarOut(BaseModel):
+    """A picture and what it was drawn from."""
+
+    png: str = Field(description="a PNG file in base64, with the recipe in a text chunk")
+    recipe: RecipeJson = Field(
+        description="redraws the picture; seeds above 2^53-1 in it are strings of digits"
+    )
+
+
+class AvatarsOut(BaseModel):
+    """What was drawn, in the order that was asked for."""
+
+    avatars: list[AvatarOut]
+
+    @classmethod
+    def of(cls, avatars: Iterable[Avatar]) -> "AvatarsOut":
+        """Encode avatars."""
+        return cls(
+            avatars=[
+                AvatarOut(
+                    png=base64.b64encode(avatar.to_png()).decode("ascii"), recipe=avatar.recipe
+                )
+                for avatar in avatars
+            ]
+        )
+
+
+class RecipeOut(BaseModel):
+    """What a picture was drawn from."""
+
+    recipe: RecipeJson
+    drawable: bool = Field(description="whether the loaded weights are those of the recipe")
+
+
+class AttributeOut(BaseModel):
+    """One attribute of the weights."""
+
+    choices: list[str] = Field(description='what may be asked for besides "any"')
+    default: str = Field(description="what is drawn where it is left out")
+    identity: bool = Field(description="whether another choice makes another character")
+
+
+class AttributesOut(BaseModel):
+    """What may be asked for."""
+
+    attributes: dict[str, AttributeOut]
+    sizes: list[int]
+    default_size: int
+    default_psi: float
+    largest_psi: float
+
+
+class LimitsOut(BaseModel):
+    """How much may be asked for."""
+
+    pictures: int = Field(description="in one request")
+    pixels: int = Field(description="in one request")
+    body_bytes: int
+    requests: int = Field(description="that may wait or be drawn at a time")
+    seconds: float = Field(description="after which a request is given up")
+
+    @classmethod
+    def of(cls, limits: Limits) -> "LimitsOut":
+        """Tell the limits of a service."""
+        return cls(**{name: getattr(limits, name) for name in cls.model_fields})
+
+
+class InfoOut(BaseModel):
+    """What is running."""
+
+    version: str
+    weights_sha256: str
+    renderer: str
+    limits: LimitsOut
+
+
+class HealthOut(BaseModel):
+    """The server is up."""
+
+    status: str = "ok"
+
+
+class Problem(BaseModel):
+    """Why a request was refused, in one line that names the field."""
+
+    detail: str

@@ -1,0 +1,261 @@
+"""The one thing between the network and the pipeline: thread-safe, bounded, fair.
+
+The browser app and the REST API both draw through an :class:`AvatarService`. Requests are drawn
+in small portions, first come first served, so that one picture does not wait for somebody's
+thirty-six.
+"""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from typing import TypeVar
+
+from avatargan.attributes import Taxonomy
+from avatargan.errors import BusyError, OptionError, RecipeError
+from avatargan.pipeline import DEFAULT_PSI, Avatar, AvatarPipeline
+from avatargan.recipe import Recipe, read_recipe, vary
+
+T = TypeVar("T")
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+#: Seeds that are rolled rather than given stay below this: short enough to read out, and exact in
+#: every JSON reader, JavaScript's included.
+ROLLED_SEEDS = 2**32
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request, and all of them together, may ask of the machine."""
+
+    #: Pictures in one request.
+    pictures: int = 36
+    #: Pixels in one request: weights of a high resolution get fewer pictures.
+    pixels: int = 36 * 1024 * 1024
+    #: Bytes of one request's body, an uploaded PNG included.
+    body_bytes: int = 8 * 1024 * 1024
+    #: Requests that are being drawn or wait for it; further ones are refused.
+    requests: int = 32
+    #: Portions drawn at the same time; the renderer spreads each over the cores.
+    concurrent_draws: int = 1
+    #: A request that is not finished by then is given up.
+    seconds: float = 60.0
+
+
+class AvatarService:
+    """Draws for many clients at once.
+
+    Attributes:
+        pipeline: what draws; call it through this class only.
+        limits: see :class:`Limits`.
+    """
+
+    def __init__(self, pipeline: AvatarPipeline, limits: Limits | None = None) -> None:
+        self.pipeline = pipeline
+        self.limits = limits or Limits()
+        # Its queue is first in, first out, which a semaphore does not promise; and memory that
+        # the libraries keep for each thread stays that of a few.
+        self._workers = ThreadPoolExecutor(
+            self.limits.concurrent_draws, thread_name_prefix="avatar-service"
+        )
+        self._admissions = threading.BoundedSemaphore(self.limits.requests)
+
+    @property
+    def attributes(self) -> Taxonomy:
+        """The taxonomy of the weights."""
+        return self.pipeline.attributes
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The sides in pixels that can be drawn."""
+        return self.pipeline.sizes
+
+    @property
+    def default_size(self) -> int:
+        """The side in pixels where nobody asks for another."""
+        return self.pipeline.default_size
+
+    @property
+    def default_psi(self) -> float:
+        """The truncation where nobody asks for another."""
+        return DEFAULT_PSI
+
+    def random_seeds(self, count: int) -> list[int]:
+        """Return fresh seeds, each below 2^32.
+
+        Raises:
+            OptionError: the count is not from 1 to the limit.
+        """
+        self._check_count(count)
+        return [secrets.randbelow(ROLLED_SEEDS) for _ in range(count)]
+
+    def recipes(
+        self,
+        seeds: Sequence[int],
+        attributes: Mapping[str, str | Sequence[str]] | None = None,
+        *,
+        psi: float = DEFAULT_PSI,
+        size: int | None = None,
+    ) -> list[Recipe]:
+        """Return what is to be drawn, "any" resolved already; see ``AvatarPipeline.generate``.
+
+        Args:
+            seeds: one per picture.
+            attributes: by name, one choice for all or one per seed.
+            psi: truncation.
+            size: side in pixels; the largest by default.
+
+        Raises:
+            OptionError: there are too many, or a value is not one of those there are.
+        """
+        self._check_count(len(seeds))
+        attributes = attributes or {}
+        for name in attributes:
+            self.attributes.offered(name)  # refuses what is no attribute
+        return self.pipeline.recipes(seeds, psi=psi, size=size, **attributes)
+
+    def generate(
+        self,
+        seeds: Sequence[int],
+        attributes: Mapping[str, str | Sequence[str]] | None = None,
+        *,
+        psi: float = DEFAULT_PSI,
+        size: int | None = None,
+    ) -> list[Avatar]:
+        """Draw one avatar per seed; see :meth:`recipes` and :meth:`draw`."""
+        return self.draw(self.recipes(seeds, attributes, psi=psi, size=size))
+
+    def vary(
+        self, recipe: Recipe, strength: float = 0.3, n: int = 6, *, start: int = 0
+    ) -> list[Avatar]:
+        """Draw n characters that look like this one; see :func:`avatargan.recipe.vary`.
+
+        Raises:
+            OptionError: n, strength or start is out of range.
+            RecipeError, BusyError: as for :meth:`draw`.
+        """
+        self._check_count(n)
+        return self.draw(vary(recipe, strength, n, start=start))
+
+    def recolour(self, recipe: Recipe, attribute: str) -> list[Avatar]:
+        """Draw the same character once with every choice of a palette attribute.
+
+        Raises:
+            OptionError: there is no such attribute, or it is not part of the palette.
+            RecipeError, BusyError: as for :meth:`draw`.
+        """
+        return self.draw(self.pipeline.recolourings(recipe, attribute))
+
+    def draw(self, recipes: Iterable[Recipe]) -> list[Avatar]:
+        """Draw recipes and return them all; errors as for :meth:`stream`."""
+        return list(self.stream(recipes))
+
+    def stream(self, recipes: Iterable[Recipe]) -> Iterator[Avatar]:
+        """Draw recipes and yield each as soon as its portion is done.
+
+        Raises:
+            OptionError: there are too many recipes, or one asks for what there is not.
+            RecipeError: a recipe was made with other weights.
+            BusyError: too many requests are waiting, or this one waited too long.
+        """
+        wanted = list(islice(recipes, self.limits.pictures + 1))
+        self._check_count(len(wanted))
+        self._check_pixels(wanted)
+        step = self.pipeline.renderer.chunk
+        with self._admission() as deadline:
+            for start in range(0, len(wanted), step):
+                portion = wanted[start : start + step]
+                yield from self._run(partial(self._draw_portion, portion), deadline)
+
+    def in_turns(self, items: Iterator[T]) -> Iterator[T]:
+        """Yield what an iterator draws, in portions that take turns with other requests.
+
+        For work that is bounded in other ways than by a number of recipes, such as animations.
+
+        Raises:
+            BusyError: as for :meth:`stream`.
+        """
+        step = self.pipeline.renderer.chunk
+        with self._admission() as deadline:
+            while portion := self._run(lambda: list(islice(items, step)), deadline):
+                yield from portion
+
+    def run(self, work: Callable[[], T]) -> T:
+        """Return what ``work`` draws, once it is its turn; errors as for :meth:`stream`."""
+        with self._admission() as deadline:
+            return self._run(work, deadline)
+
+    def read_recipe(self, png: bytes) -> Recipe:
+        """Return the recipe inside a PNG file.
+
+        Raises:
+            PictureError: the file is damaged or too large.
+            RecipeError: it holds no recipe, or is not a PNG.
+            BusyError: as for :meth:`stream`.
+        """
+        if not png.startswith(PNG_SIGNATURE):
+            raise RecipeError(
+                "there is no recipe in this file, for it is not a PNG; "
+                "use a picture as avatargan saved it"
+            )
+        with self._admission() as deadline:
+            return self._run(lambda: read_recipe(png), deadline)
+
+    def warm_up(self) -> None:
+        """Draw one picture of each size, so that the first visitor does not wait for it."""
+        with suppress(BusyError):  # visitors who are there already warm it up as well
+            for size in self.sizes:
+                self.generate([0], size=size)
+
+    def close(self) -> None:
+        """Finish what is being drawn and drop what waits."""
+        self._workers.shutdown(wait=True, cancel_futures=True)
+
+    @contextmanager
+    def _admission(self) -> Iterator[float]:
+        """Count a request in and out; yield the time at which it is given up."""
+        if not self._admissions.acquire(blocking=False):
+            raise BusyError("too many requests are waiting to be drawn; try again in a moment")
+        try:
+            yield time.monotonic() + self.limits.seconds
+        finally:
+            self._admissions.release()
+
+    def _draw_portion(self, recipes: Sequence[Recipe]) -> list[Avatar]:
+        return list(self.pipeline.draw(recipes))
+
+    def _run(self, work: Callable[[], T], deadline: float) -> T:
+        try:
+            future = self._workers.submit(work)
+        except RuntimeError:  # what a closed pool raises
+            raise BusyError("the server is stopping") from None
+        try:
+            return future.result(timeout=max(0.0, deadline - time.monotonic()))
+        except CancelledError:
+            raise BusyError("the server is stopping") from None
+        except TimeoutError:
+            future.cancel()
+            raise BusyError(
+                f"the request was not finished within {self.limits.seconds:g} seconds; "
+                "ask for fewer or smaller pictures, or try again later"
+            ) from None
+
+    def _check_count(self, count: int) -> None:
+        if not 1 <= count <= self.limits.pictures:
+            raise OptionError(
+                f"one request draws from 1 to {self.limits.pictures} pictures, "
+                f"this one asks for {'more' if count > self.limits.pictures else count}"
+            )
+
+    def _check_pixels(self, recipes: Sequence[Recipe]) -> None:
+        pixels = sum(recipe.size**2 for recipe in recipes)
+        if pixels > self.limits.pixels:
+            raise OptionError(
+                f"one request draws at most {self.limits.pixels / 1e6:.0f} megapixels, "
+                f"this one asks for {pixels / 1e6:.0f}; ask for fewer or smaller pictures"
+            )

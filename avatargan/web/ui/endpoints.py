@@ -1,0 +1,192 @@
+"""Named endpoints for gradio_client: the functions of the app without its page.
+
+Pictures travel as PNG files in base64 with the recipe inside, as in the REST API. Seeds come back
+as numbers of any length, which Python reads exactly.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gradio as gr
+from gradio.events import api
+
+from avatargan.errors import AvatarGanError, OptionError, PictureError
+from avatargan.pipeline import DEFAULT_PSI, Avatar
+from avatargan.recipe import LARGEST_PSI, Recipe
+from avatargan.web.service import AvatarService
+from avatargan.web.ui.cards import png_base64, recipe_as_json, recipe_from_page
+
+#: A list that is longer is not looked into.
+_LONGEST_LIST = 1000
+
+
+def add_endpoints(service: AvatarService) -> None:
+    """Add the endpoints to the app that is being built."""
+
+    def create(
+        attributes: dict[str, str] | None = None,
+        count: int = 1,
+        seeds: list[int] | None = None,
+        psi: float = DEFAULT_PSI,
+        size: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Draw avatars.
+
+        Parameters:
+            attributes: a choice for each attribute by name, such as {"hair": "pink"}; "any" is
+                drawn from the seed; see /attributes.
+            count: how many, where no seeds are given.
+            seeds: integers from 0 to 2^63-1, one per picture, in place of count.
+            psi: 0 the mean face, 0.7 typical, 1 varied, above it wild.
+            size: side in pixels; the largest where it is left out.
+
+        Returns:
+            A list of {"png": file in base64, "recipe": {...}}.
+        """
+        return _answer(lambda: _create(service, attributes, count, seeds, psi, size))
+
+    def variations(
+        recipe: dict[str, Any], strength: float = 0.3, count: int = 6
+    ) -> list[dict[str, Any]]:
+        """Draw characters that look like one.
+
+        Parameters:
+            recipe: the character, as another endpoint returned it.
+            strength: 0 the same picture, 1 unrelated characters.
+            count: how many.
+
+        Returns:
+            A list of {"png": file in base64, "recipe": {...}}.
+        """
+        return _answer(
+            lambda: service.vary(
+                _recipe(recipe), _number(strength, "strength"), _integer(count, "count")
+            )
+        )
+
+    def recolour(recipe: dict[str, Any], attribute: str) -> list[dict[str, Any]]:
+        """Draw one character with every choice of an attribute, its identity held.
+
+        Parameters:
+            recipe: the character, as another endpoint returned it.
+            attribute: such as "hair"; any that is not the identity, see /attributes.
+
+        Returns:
+            A list of {"png": file in base64, "recipe": {...}}.
+        """
+        return _answer(lambda: service.recolour(_recipe(recipe), str(attribute)))
+
+    def restore(png: str) -> dict[str, Any]:
+        """Read the recipe inside a PNG.
+
+        Parameters:
+            png: the file in base64.
+
+        Returns:
+            {"recipe": {...}, "drawable": whether the loaded weights are those of the recipe}.
+        """
+        with _refused():
+            recipe = service.read_recipe(decode_base64(png, service.limits.body_bytes))
+        return {
+            "recipe": recipe_as_json(recipe),
+            "drawable": recipe.weights_sha256 == service.pipeline.weights_sha256,
+        }
+
+    def attributes() -> dict[str, Any]:
+        """Tell what may be asked for.
+
+        Returns:
+            {"attributes": {name: {"choices": [...], "default": ..., "identity": ...}},
+            "sizes": [...], "largest_count": ..., "default_psi": ..., "largest_psi": ...}.
+        """
+        taxonomy = service.attributes
+        return {
+            "attributes": {
+                name: {
+                    "choices": list(taxonomy.offered(name)),
+                    "default": taxonomy.default(name),
+                    "identity": name == taxonomy.identity,
+                }
+                for name in taxonomy
+            },
+            "sizes": list(service.sizes),
+            "largest_count": service.limits.pictures,
+            "default_psi": DEFAULT_PSI,
+            "largest_psi": LARGEST_PSI,
+        }
+
+    for function in (create, variations, recolour, restore, attributes):
+        api(function, api_name=function.__name__)
+
+
+def decode_base64(text: object, most_bytes: int) -> bytes:
+    """Return the bytes of a file that came as base64.
+
+    Raises:
+        PictureError: it is too large, or no base64.
+    """
+    if not isinstance(text, str):
+        raise PictureError("the picture must be a file in base64")
+    if len(text) > most_bytes * 4 / 3 + 4:
+        raise PictureError(f"the file is larger than {most_bytes // 1024**2} MiB")
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise PictureError("the picture is not valid base64") from None
+
+
+def _create(
+    service: AvatarService,
+    attributes: dict[str, str] | None,
+    count: int,
+    seeds: list[int] | None,
+    psi: float,
+    size: int | None,
+) -> list[Avatar]:
+    if attributes is not None and not isinstance(attributes, dict):
+        raise OptionError('attributes must be an object such as {"hair": "pink"}')
+    if seeds is None:
+        seeds = service.random_seeds(_integer(count, "count"))
+    elif not isinstance(seeds, list) or len(seeds) > _LONGEST_LIST:
+        raise OptionError("seeds must be a list of integers, one for each picture")
+    wanted = {str(name): str(choice) for name, choice in (attributes or {}).items()}
+    return service.generate(seeds, wanted, psi=_number(psi, "psi"), size=size)
+
+
+def _answer(draw: Callable[[], Iterable[Avatar]]) -> list[dict[str, Any]]:
+    with _refused():
+        return [
+            {"png": png_base64(avatar), "recipe": recipe_as_json(avatar.recipe)}
+            for avatar in draw()
+        ]
+
+
+@contextmanager
+def _refused() -> Iterator[None]:
+    """Turn what the caller can mend into the error that gradio_client shows."""
+    try:
+        yield
+    except AvatarGanError as error:
+        raise gr.Error(str(error), print_exception=False) from error
+
+
+def _recipe(value: object) -> Recipe:
+    if not isinstance(value, dict):
+        raise OptionError("the recipe must be an object, as another endpoint returned it")
+    return recipe_from_page(json.dumps(value))
+
+
+def _integer(value: object, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise OptionError(f"{name} must be an integer, got {value!r}")
+    return value
+
+
+def _number(value: object, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise OptionError(f"{name} must be a number, got {value!r}")
+    return float(value)

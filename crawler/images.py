@@ -1,0 +1,86 @@
+"""Checking that a downloaded body is a picture, before and while it is decoded."""
+
+import io
+import warnings
+from dataclasses import dataclass
+
+import imagehash
+from PIL import Image, UnidentifiedImageError
+
+from avatargan.errors import PictureError
+
+MAX_PIXELS = 25_000_000
+
+# The formats that are taken, each with the suffix of its files. Pillow reads many more, most of
+# them rare on the web and little tested against hostile content.
+_SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF": ".gif"}
+_FORMATS = ["JPEG", "PNG", "WEBP", "GIF"]
+# What the perceptual hash is computed from needs no more detail than this.
+_DRAFT_SIZE = (256, 256)
+
+
+@dataclass(frozen=True)
+class PictureHeader:
+    """What the header of a picture says, before anything is decoded."""
+
+    suffix: str
+    width: int
+    height: int
+
+
+def read_header(body: bytes, *, min_side: int) -> PictureHeader:
+    """Read format and size from the header of ``body`` without decoding it.
+
+    Must not run beside other threads that filter warnings.
+
+    Raises:
+        PictureError: not a JPEG, PNG, WebP or GIF, a size over 25 megapixels or under ``min_side``.
+    """
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of large pictures; the limit here is lower and checked below.
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(body), formats=_FORMATS) as image:
+                (width, height), kind = image.size, image.format
+    except Image.DecompressionBombError:
+        raise PictureError("larger than 25 megapixels") from None
+    # Pillow's decoders raise many types on malformed content; each means the same here.
+    except Exception as error:
+        raise PictureError(f"not a JPEG, PNG, WebP or GIF picture ({_brief(error)})") from None
+    if width * height > MAX_PIXELS:
+        raise PictureError(f"{width}x{height} is larger than 25 megapixels")
+    if min(width, height) < min_side:
+        raise PictureError(f"{width}x{height} is smaller than {min_side} pixels on a side")
+    return PictureHeader(_SUFFIXES[kind or ""], width, height)
+
+
+def perceptual_hash(body: bytes) -> int:
+    """Return the 64-bit perceptual hash (pHash) of a picture whose header has been checked.
+
+    The whole picture is decoded (of an animation, the first frame), transparency over white.
+
+    Raises:
+        PictureError: it is truncated or otherwise cannot be decoded.
+    """
+    try:
+        with Image.open(io.BytesIO(body), formats=_FORMATS) as image:
+            image.draft("RGB", _DRAFT_SIZE)  # JPEG only: decodes at a fraction of the size
+            image.load()
+            grey = _over_white(image).convert("L")
+        return int(str(imagehash.phash(grey)), 16)
+    except Exception as error:
+        raise PictureError(f"the picture is damaged ({_brief(error)})") from None
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    coloured = image.convert("RGBA")
+    background = Image.new("RGBA", coloured.size, "white")
+    return Image.alpha_composite(background, coloured)
+
+
+def _brief(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):  # its message is the address of an object
+        return "no known signature or header"
+    return (str(error) or type(error).__name__).splitlines()[0][:80]

@@ -1,0 +1,93 @@
+"""Errors, exit codes and help, whatever the command."""
+
+import subprocess
+import sys
+
+import pytest
+
+from avatargan.cli import app, main
+from avatargan.errors import OptionError
+from avatargan.version import __version__
+
+
+@pytest.fixture
+def raising():
+    """Let ``avatargan raising`` raise what the test asks for."""
+    errors = []
+
+    @app.command(name="raising", hidden=True)
+    def command() -> None:
+        raise errors[0]
+
+    yield errors
+    app.registered_commands.pop()
+
+
+def test_no_arguments_show_the_help(run):
+    outcome = run()
+    assert outcome.code == 0
+    assert "info" in outcome.stdout
+    assert "Examples:" in outcome.stdout
+
+
+def test_version(run):
+    outcome = run("--version")
+    assert (outcome.code, outcome.stdout) == (0, f"avatargan {__version__}\n")
+
+
+def test_unknown_command_names_the_nearest(run):
+    assert "no such command 'inof'; did you mean 'info'?" in run("inof").error
+
+
+def test_unknown_option_names_the_nearest_and_the_help(run):
+    error = run("info", "--devise", "cpu").error
+    assert "--devise; did you mean '--device'?" in error
+    assert "avatargan info --help" in error
+
+
+def test_user_errors_are_one_line_whatever_they_quote(run, raising):
+    raising.append(OptionError("bad\nname \x1b[31m"))
+    assert run("raising").error == "bad name ?[31m"
+
+
+def test_bugs_keep_their_traceback(raising):
+    raising.append(ZeroDivisionError("a bug"))
+    with pytest.raises(ZeroDivisionError):
+        main(["raising"])
+
+
+def test_interrupting_is_no_error(run, raising):
+    raising.append(KeyboardInterrupt())
+    outcome = run("raising")
+    assert (outcome.code, outcome.stdout, outcome.stderr) == (130, "", "interrupted\n")
+
+
+def test_help_imports_neither_torch_nor_gradio():
+    script = (
+        "import sys; from avatargan.cli import main; main(['info', '--help']); main(['info']);"
+        "sys.exit(bool({'torch', 'gradio', 'ncnn'} & set(sys.modules)))"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_closed_pipe_is_silent():
+    process = subprocess.Popen(
+        [sys.executable, "-m", "avatargan", "info"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    process.stderr.close()
+    assert process.wait() == 1
+
+
+def test_a_full_disk_is_a_user_error():
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        result = subprocess.run(
+            [sys.executable, "-m", "avatargan", "info", "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert result.returncode == 2
+    assert result.stderr.startswith("error: cannot write the output: No space left")

@@ -1,0 +1,33 @@
+"""The judge behind ``--min-confidence``."""
+
+import pytest
+
+from avatargan.errors import OptionError
+from avatargan.export.judge import CriticJudge, least_confidence
+
+
+@pytest.fixture(scope="module")
+def judge(pipe) -> CriticJudge:
+    return CriticJudge.load(pipe.attributes)
+
+
+def test_it_is_surer_of_the_colour_that_was_drawn(pipe, judge):
+    (avatar,) = pipe.generate([3], size=128, hair="pink", eyes="blue")
+    drawn = judge.confidence(avatar.image, avatar.recipe.attributes)
+    other = judge.confidence(avatar.image, avatar.recipe.attributes | {"hair": "green"})
+    assert drawn.keys() == {"hair", "eyes"}
+    assert drawn["hair"] > 0.9 > 0.1 > other["hair"]
+    assert other["eyes"] == drawn["eyes"]
+    assert least_confidence(judge, avatar.image, avatar.recipe.attributes) == min(drawn.values())
+
+
+def test_larger_pictures_are_judged_alike(pipe, judge):
+    (small,) = pipe.generate([3], size=128, hair="pink", eyes="blue")
+    (large,) = pipe.generate([3], size=256, hair="pink", eyes="blue")
+    one, other = (judge.confidence(a.image, a.recipe.attributes) for a in (small, large))
+    assert one["hair"] == pytest.approx(other["hair"], abs=0.1)
+
+
+def test_weights_with_other_attributes_have_no_judge(small):
+    with pytest.raises(OptionError, match="trained for other attributes"):
+        CriticJudge.load(small.attributes)
