@@ -1,7 +1,7 @@
 """Figures of the matting network beside those of OpenCV's methods.
 
-python benchmarks/matting.py                    figures on 200 held-out and 100 drawn composites
-python benchmarks/matting.py --sheets build/m   contact sheets on dark, light and checkered ground
+python -m benchmarks.matting                    figures on 200 held-out and 100 drawn composites
+python -m benchmarks.matting --sheets build/m   contact sheets on dark, light and checkered ground
 """
 
 import argparse
@@ -9,6 +9,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -118,8 +119,8 @@ def grab_cut(image: Image.Image) -> np.ndarray:
     mask[:3, :24] = mask[:3, -24:] = cv2.GC_BGD
     mask[:100, :2] = mask[:100, -2:] = cv2.GC_PR_BGD
     cv2.setRNGSeed(0)
-    models = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(small, mask, None, *models, 5, cv2.GC_INIT_WITH_MASK)
+    inner, outer = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(small, mask, (0, 0, 1, 1), outer, inner, 5, cv2.GC_INIT_WITH_MASK)
     sure = np.isin(mask, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
     large = cv2.resize(sure, (size, size), interpolation=cv2.INTER_LINEAR)
     return cv2.GaussianBlur(large, (0, 0), size / 512)
@@ -174,9 +175,9 @@ def speed(matter: Matter, pipeline: AvatarPipeline) -> None:
     print(f"\n## time per picture, {matter.description}, {os.cpu_count()} cores\n")
     for size in SIZES:
         image = pipeline.generate(1, size=size)[0].image
-        cutting = fastest(lambda image=image: matter.cut_out(image))
-        alpha = fastest(lambda image=image: matter.alpha(image))
-        drawing = fastest(lambda size=size: pipeline.generate(1, size=size))
+        cutting = fastest(partial(matter.cut_out, image))
+        alpha = fastest(partial(matter.alpha, image))
+        drawing = fastest(partial(pipeline.generate, 1, size=size))
         print(
             f"{size} px: {1000 * cutting:.1f} ms (alpha {1000 * alpha:.1f} ms), "
             f"{cutting / drawing:.2f} times drawing it"
@@ -197,12 +198,11 @@ def draw_sheets(matter: Matter, pipeline: AvatarPipeline, folder: Path, size: in
     """Write a sheet per style: the picture, its cut-out on each ground, and alpha."""
     folder.mkdir(parents=True, exist_ok=True)
     identity = pipeline.attributes.identity
-    styles = pipeline.attributes.offered(identity) if identity else [None]
+    styles = pipeline.attributes.offered(identity) if identity else ("pictures",)
+    seeds = range(FIRST_HELD_OUT_SEED, FIRST_HELD_OUT_SEED + 24)
     for style in styles:
-        options = {} if style is None else {identity: style}
-        avatars = pipeline.generate(
-            range(FIRST_HELD_OUT_SEED, FIRST_HELD_OUT_SEED + 24), size=512, **options
-        )
+        wanted = {identity: style} if identity else {}
+        avatars = list(pipeline.draw(pipeline.recipes(seeds, size=512, **wanted)))  # type: ignore[arg-type]
         sheet = Image.new("RGB", (10 * size, 12 * size))
         for index, avatar in enumerate(avatars):
             row, column = index % 12, 5 * (index // 12)
@@ -212,7 +212,7 @@ def draw_sheets(matter: Matter, pipeline: AvatarPipeline, folder: Path, size: in
             for offset, view in enumerate(views):
                 small = view.resize((size, size), Image.Resampling.BOX)
                 sheet.paste(small, ((column + offset) * size, row * size))
-        path = folder / f"matting-{style or 'pictures'}.png"
+        path = folder / f"matting-{style}.png"
         sheet.save(path)
         print(path)
 

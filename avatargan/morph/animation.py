@@ -85,6 +85,6 @@ def animate(pipeline: AvatarPipeline, morph: Morph, *, progress: Progress | None
 
 
 def _load_matter() -> "Matter":
-    from avatargan.matting import Matter
+    from avatargan.matting import load_matter
 
-    return Matter.load()
+    return load_matter()
