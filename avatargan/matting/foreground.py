@@ -8,8 +8,8 @@ from torch.nn import functional
 _FAINTEST = 1e-4
 #: Smaller side from which pictures are filled at half the size.
 _HALVED_FROM = 512
-#: Below this alpha a pixel's own colour says too little about the foreground to be used.
-_SMALLEST_SHARE = 0.1
+#: How much colours nearby are believed beside the pixel's own: alpha is not exact either.
+_TIMIDITY = 0.1
 
 
 def estimate_foreground(image: Tensor, alpha: Tensor, background: Tensor | None = None) -> Tensor:
@@ -20,7 +20,7 @@ def estimate_foreground(image: Tensor, alpha: Tensor, background: Tensor | None 
     Where alpha is small or 0 the colours continue those nearby, so that pictures which are
     filtered after the cut (game engines, thumbnails) show no fringe either. Both grounds are
     filled in from their own pixels over a pyramid ("pull-push", Gortler et al. 1996) and then
-    made to explain the image together (blur fusion, Forte 2021, arXiv 2006.14970).
+    made to explain the image together (in the manner of Germer et al., arXiv 2006.14970).
 
     Args:
         image: ``[3, H, W]`` in [0, 1].
@@ -29,17 +29,18 @@ def estimate_foreground(image: Tensor, alpha: Tensor, background: Tensor | None 
     """
     alpha = alpha[None]
     # Only what is nearly opaque may colour its surroundings: soft pixels are tainted.
-    near = _spread(image, _emphasise(alpha))
+    near = spread(image, _emphasise(alpha))
     colours = torch.where(alpha == 1, image, near)
     soft = ((alpha > 0) & (alpha < 1)).flatten().nonzero()[:, 0]  # few: the outline
     if background is None:
-        behind = _spread(image, _emphasise(1 - alpha)).flatten(1)[:, soft]
+        behind = spread(image, _emphasise(1 - alpha)).flatten(1)[:, soft]
     else:
         behind = background[:, None]
     own, share = near.flatten(1)[:, soft], alpha.flatten()[soft]
     unexplained = image.flatten(1)[:, soft] - share * own - (1 - share) * behind
-    trust = (share / _SMALLEST_SHARE).clamp(max=1)
-    own = own + trust * unexplained / share.clamp(min=_SMALLEST_SHARE)
+    # The least squares of what stays unexplained and of the distance from the colours nearby,
+    # which counts the more, the less of the foreground the pixel shows.
+    own = own + unexplained * share / (share.square() + _TIMIDITY * (1 - share))
     colours.flatten(1)[:, soft] = own
     return colours.clamp(0, 1)
 
@@ -49,7 +50,7 @@ def _emphasise(alpha: Tensor) -> Tensor:
     return alpha.square().square().square()
 
 
-def _spread(image: Tensor, weight: Tensor) -> Tensor:
+def spread(image: Tensor, weight: Tensor) -> Tensor:
     """Like :func:`fill_from`; large pictures at half the size, which the result does not show."""
     height, width = image.shape[-2:]
     if min(height, width) < _HALVED_FROM:

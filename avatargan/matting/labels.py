@@ -18,6 +18,7 @@ from torch.nn import functional
 from avatargan.attributes import IDENTITY
 from avatargan.latents import seeds_to_z
 from avatargan.matting.foreground import estimate_foreground
+from avatargan.matting.masks import flood, grow
 from avatargan.networks import Generator
 from avatargan.rendering import Renderer
 
@@ -145,8 +146,8 @@ def _cut_out(
     # Along the outline, where the versions differ by a pixel or two, the picture decides.
     agreed &= distance < 2 * KEY_TOLERANCE
     background = flood(agreed[None, None], (agreed | (disputed & white))[None, None])
-    near = _grow_by(background, OUTLINE)
-    rim = _grow_by(near, OUTLINE) & ~near
+    near = grow(background, OUTLINE)
+    rim = grow(near, OUTLINE) & ~near
     if distance[rim[0, 0]].median() > DARK:
         # Dark hair does not leak, so that what is white beside the background belongs to it.
         background = flood(background, background | white, steps=OUTLINE)
@@ -195,35 +196,6 @@ def key_background(pictures: Tensor) -> Tensor:
     return flood(start, free)
 
 
-def flood(start: Tensor, free: Tensor, steps: int = 1000) -> Tensor:
-    """Spread ``start`` over the 8-connected neighbours in ``free``; ``[B, 1, H, W]``, bool."""
-    reached = start & free
-    for step in range(1, steps + 1):
-        # Comparing costs as much as growing, and a step too many does no harm.
-        before = reached
-        reached = _grow(reached) & free
-        if step % 8 == 0 and torch.equal(before, reached):
-            break
-    return reached
-
-
-def _grow(mask: Tensor) -> Tensor:
-    """Grow a bool mask by one pixel in all eight directions."""
-    wide = mask.clone()
-    wide[..., 1:] |= mask[..., :-1]
-    wide[..., :-1] |= mask[..., 1:]
-    tall = wide.clone()
-    tall[..., 1:, :] |= wide[..., :-1, :]
-    tall[..., :-1, :] |= wide[..., 1:, :]
-    return tall
-
-
-def _grow_by(mask: Tensor, pixels: int) -> Tensor:
-    for _ in range(pixels):
-        mask = _grow(mask)
-    return mask
-
-
 def _largest_within(values: Tensor, radius: int) -> Tensor:
     """Return the maximum over squares of ``2 * radius + 1`` pixels; ``[B, C, H, W]``."""
     side = 2 * radius + 1
@@ -252,7 +224,7 @@ def _doubtful(enclosed: Tensor) -> Tensor:
     doubtful[int(0.2 * size) : int(0.8 * size), int(0.2 * size) : int(0.8 * size)] = False
     doubtful[int(0.8 * size) :, int(0.3 * size) : int(0.7 * size)] = False
     # Single pixels are highlights, and what the outline left over.
-    return _grow(~_grow(~doubtful))
+    return grow(~grow(~doubtful))
 
 
 def soften(picture: Tensor, background: Tensor) -> Tensor:
@@ -280,6 +252,6 @@ def soften(picture: Tensor, background: Tensor) -> Tensor:
     keyed = ((distance - floor) / (0.8 * contrast - floor)).clamp(0, 1)
     # The outline's far side is inside: only what white reaches from without is soft.
     reached = flood(clear, (clear | band) & (keyed < 0.5), steps=4 * BAND)
-    edge = _grow_by(reached, 2)
+    edge = grow(reached, 2)
     alpha = torch.where(edge, keyed, torch.ones_like(keyed))
     return torch.where(clear, torch.zeros_like(alpha), alpha)[0, 0]

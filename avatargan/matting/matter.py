@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from avatargan.devices import choose_engine
+from avatargan.matting.edges import tighten
 from avatargan.matting.foreground import estimate_foreground
 from avatargan.matting.loading import load_network
 from avatargan.matting.network import SIZES, MattingNetwork
@@ -80,7 +81,7 @@ class Matter:
             alpha = functional.interpolate(
                 alpha, size=(height, width), mode="bilinear", antialias=True
             )
-        return ((alpha[0, 0] - CERTAIN) / (1 - 2 * CERTAIN)).clamp(0, 1)
+        return tighten(picture, ((alpha[0, 0] - CERTAIN) / (1 - 2 * CERTAIN)).clamp(0, 1))
 
 
 def load_matter(path: str | os.PathLike[str] | None = None, engine: str = "auto") -> Matter:
@@ -100,7 +101,8 @@ def _pixels(image: Image.Image) -> Tensor:
         rgba = image.convert("RGBA")
         ground = Image.new("RGBA", rgba.size, "white")
         image = Image.alpha_composite(ground, rgba).convert("RGB")
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
+    planes = torch.from_numpy(np.array(image)).permute(2, 0, 1).contiguous()
+    return planes.float().div_(255)
 
 
 def _load_engine(network: MattingNetwork, engine: str) -> tuple[_Predict, str]:

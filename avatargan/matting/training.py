@@ -63,8 +63,8 @@ class TrainingOptions:
     mixed_seeds: int = 1400
     corner_seeds: int = 100
     drawn: int = 150
-    body_steps: int = 2500
-    refinement_steps: int = 400
+    body_steps: int = 4000
+    refinement_steps: int = 600
     batch: int = 16
     learning_rate: float = 3e-3
     random_seed: int = 0
