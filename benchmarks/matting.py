@@ -92,32 +92,33 @@ def colour_key(image: Image.Image) -> np.ndarray:
     """OpenCV's flood fill from the upper border, with a soft edge."""
     import cv2
 
-    pixels = np.ascontiguousarray(np.asarray(image))
+    pixels = np.array(image)  # a copy: OpenCV wants to be able to write
     size = pixels.shape[0]
     mask = np.zeros((size + 2, size + 2), np.uint8)
-    flags = 4 | cv2.FLOODFILL_MASK_ONLY | (255 << 8)
+    flags = 4 | cv2.FLOODFILL_MASK_ONLY | cv2.FLOODFILL_FIXED_RANGE | (255 << 8)
     starts = [(x, 0) for x in range(0, size, 8)]
     starts += [(x, y) for y in range(0, size // 2, 8) for x in (0, size - 1)]
     corner = np.median(np.concatenate([pixels[0, :8], pixels[0, -8:]]), axis=0)
     for x, y in starts:
         if np.abs(pixels[y, x] - corner).max() < 24 and not mask[y + 1, x + 1]:
-            cv2.floodFill(pixels, mask, (x, y), 0, (6, 6, 6), (6, 6, 6), flags)
+            cv2.floodFill(pixels, mask, (x, y), 0, (8, 8, 8), (8, 8, 8), flags)
     alpha = 1 - mask[1:-1, 1:-1].astype(np.float32) / 255
     return cv2.GaussianBlur(alpha, (0, 0), size / 512)
 
 
 def grab_cut(image: Image.Image) -> np.ndarray:
-    """OpenCV's GrabCut from a prior where heads are, with a soft edge."""
+    """OpenCV's GrabCut from the colour key and a face in the middle, with a soft edge."""
     import cv2
 
-    pixels = np.ascontiguousarray(np.asarray(image)[..., ::-1])
+    pixels = np.array(image)[..., ::-1].copy()
     size = pixels.shape[0]
     small = cv2.resize(pixels, (256, 256), interpolation=cv2.INTER_AREA)
-    mask = np.full((256, 256), cv2.GC_PR_BGD, np.uint8)
-    cv2.ellipse(mask, (128, 130), (100, 118), 0, 0, 360, cv2.GC_PR_FGD, -1)
+    keyed = cv2.resize(colour_key(image), (256, 256), interpolation=cv2.INTER_AREA)
+    mask = np.where(keyed < 0.5, cv2.GC_PR_BGD, cv2.GC_PR_FGD).astype(np.uint8)
+    mask[cv2.erode((keyed < 0.5).astype(np.uint8), np.ones((5, 5))) > 0] = cv2.GC_BGD
+    if not (mask == cv2.GC_BGD).any():
+        mask[:3, :16] = mask[:3, -16:] = cv2.GC_BGD
     cv2.ellipse(mask, (128, 140), (55, 60), 0, 0, 360, cv2.GC_FGD, -1)
-    mask[:3, :24] = mask[:3, -24:] = cv2.GC_BGD
-    mask[:100, :2] = mask[:100, -2:] = cv2.GC_PR_BGD
     cv2.setRNGSeed(0)
     inner, outer = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(small, mask, (0, 0, 1, 1), outer, inner, 5, cv2.GC_INIT_WITH_MASK)

@@ -45,7 +45,7 @@ CROP = 48
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How much is drawn and learnt; the defaults made the shipped weights.
+    """How much is drawn and learnt; the defaults are those of the shipped weights.
 
     Attributes:
         seeds: characters of the style on white that are tried as cut-outs.
@@ -63,8 +63,8 @@ class TrainingOptions:
     mixed_seeds: int = 1400
     corner_seeds: int = 100
     drawn: int = 150
-    body_steps: int = 4000
-    refinement_steps: int = 600
+    body_steps: int = 2400
+    refinement_steps: int = 400
     batch: int = 16
     learning_rate: float = 3e-3
     random_seed: int = 0
