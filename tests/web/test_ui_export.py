@@ -27,9 +27,8 @@ def url_with_matting(server: ServerProcess, tmp_path_factory) -> Iterator[str]:
     if can_remove_backgrounds():
         yield server.url
         return
-    process = ServerProcess(
-        tmp_path_factory.mktemp("m") / "log.txt", prelude=f"{STAND_IN}install()"
-    )
+    log = tmp_path_factory.mktemp("with-matting") / "log.txt"
+    process = ServerProcess(log, prelude=f"{STAND_IN}install()")
     yield process.url
     process.stop()
 
@@ -40,7 +39,8 @@ def url_without_matting(server: ServerProcess, tmp_path_factory) -> Iterator[str
     if not can_remove_backgrounds():
         yield server.url
         return
-    process = ServerProcess(tmp_path_factory.mktemp("o") / "log.txt", prelude=f"{STAND_IN}remove()")
+    log = tmp_path_factory.mktemp("without-matting") / "log.txt"
+    process = ServerProcess(log, prelude=f"{STAND_IN}remove()")
     yield process.url
     process.stop()
 
@@ -175,9 +175,10 @@ def test_the_chosen_picture_without_its_background(browser, url_with_matting):
     app.close()
 
 
-def test_the_export_tab_fits_a_phone(browser, server_url):
-    app = AppPage(browser, server_url, viewport=PHONE)
-    app.open_tab("Export")
+@pytest.mark.parametrize(("locale", "tab"), [("en-US", "Export"), ("ja-JP", "書き出し")])
+def test_the_export_tab_fits_a_phone(browser, server_url, locale, tab):
+    app = AppPage(browser, server_url, viewport=PHONE, locale=locale)
+    app.open_tab(tab)
     expect(app.page.locator("[data-export]")).to_be_visible()
     assert app.width() == PHONE["width"]
     small = app.page.evaluate(

@@ -74,10 +74,11 @@ def build(context: Context) -> None:
         try:
             sent = sent_by(values)
             plan = _plan(service, sent, service.random_seeds(1)[0])
-            seed = {**sent["seed"], "seed": str(plan.first_seed), "variation": []}
-            yield [{"status": "busy"}, gr.DownloadButton(visible=False), seed]
+            locked = bool(sent["seed"].get("locked"))
+            seed = {"seed": str(plan.first_seed), "locked": locked, "variation": []}
             for update, file in _export(service, plan):
-                yield [update, file, gr.skip()]
+                # With the last update, for the page drops what updates in quick succession skip.
+                yield [update, file, seed if update["status"] == "done" else gr.skip()]
         except AvatarGanError as error:
             refused = {"status": "refused", "message": explain(error, request), "at": now()}
             yield [refused, gr.DownloadButton(visible=False), gr.skip()]
@@ -157,7 +158,7 @@ def _export(service: AvatarService, plan: ExportPlan) -> Iterator[tuple[dict[str
                 pass
 
         for update in run_job(service, work, steps_of(plan)):
-            yield update, gr.skip()
+            yield update, gr.DownloadButton(visible=False)
         done = {
             "status": "done",
             "pictures": plan.pictures,
