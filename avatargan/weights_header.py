@@ -24,6 +24,7 @@ UPSCALER_ROLE = "x4 upscaler"
 SHIPPED_GENERATOR = "avatar128.safetensors"
 SHIPPED_CRITIC = "avatar128-critic.safetensors"
 SHIPPED_UPSCALER = "upscaler-x4.safetensors"
+SHIPPED_MATTING = "matting.safetensors"
 
 #: Beyond this a header is hostile or of something else: sizes decide how much memory is taken.
 LARGEST_DIMENSION = 16384
