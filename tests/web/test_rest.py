@@ -172,6 +172,14 @@ def test_a_wrong_field_is_named_with_the_remedy(client, body, words):
     assert len(reason) < 400
 
 
+def test_a_field_that_cannot_be_written_is_refused_like_others(client):
+    for body in (b'{"\\ud800": 1}', b'{"attributes": {"\\ud800": "pink"}}'):
+        response = client.post(
+            "/api/v1/avatars", content=body, headers={"content-type": "application/json"}
+        )
+        assert "ud800" in refusal(response, 422)
+
+
 @pytest.mark.parametrize(
     ("path", "body", "word"),
     [
