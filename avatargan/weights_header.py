@@ -21,6 +21,7 @@ FORMAT = "avatargan"
 GENERATOR_ROLE = "generator"
 CRITIC_ROLE = "critic"
 UPSCALER_ROLE = "x4 upscaler"
+MATTING_ROLE = "matting"
 
 SHIPPED_GENERATOR = "avatar128.safetensors"
 SHIPPED_CRITIC = "avatar128-critic.safetensors"

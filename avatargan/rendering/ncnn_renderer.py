@@ -11,13 +11,10 @@ and what remains to be multiplied, ``gain * norm``, joins the scale of whatever 
 """
 
 import functools
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
-import ncnn
 import numpy as np
 from torch import Tensor
 
@@ -33,15 +30,16 @@ from avatargan.networks.layers import (
     ModulatedConv2d,
 )
 from avatargan.rendering.base import Pixels, finish, to_unit_range
+from avatargan.rendering.ncnn_graph import (
+    ADD,
+    INPUT,
+    MULTIPLY,
+    OUTPUT,
+    Graph,
+    compile_graph,
+    run_graph,
+)
 from avatargan.sizes import SCALE
-
-#: First line of every ncnn graph.
-MAGIC = "7767517"
-INPUT = "input"
-OUTPUT = "output"
-# Codes of ncnn's layer parameters.
-ADD, MULTIPLY = 0, 2
-BILINEAR = 2
 
 
 class NcnnRenderer:
@@ -50,8 +48,8 @@ class NcnnRenderer:
     def __init__(self, generator: Generator, upscaler: Upscaler) -> None:
         self.resolution = generator.resolution
         self.modulation = _Modulation(generator)
-        self.generator = _compile(_generator_graph(generator))
-        self.upscaler = _compile(_upscaler_graph(upscaler))
+        self.generator = compile_graph(_generator_graph(generator))
+        self.upscaler = compile_graph(_upscaler_graph(upscaler))
         self.threads = usable_cores()
         # Twice the threads keeps all of them busy while a caller saves what is done.
         self.chunk = 2 * self.threads
@@ -65,10 +63,10 @@ class NcnnRenderer:
         return np.stack(pictures) if pictures else np.zeros((0, size, size, 3), np.uint8)
 
     def _draw_one(self, w: FloatArray, palette: FloatArray, size: int) -> Pixels:
-        image = _run(self.generator, self.modulation.vectors(w, palette))
+        image = run_graph(self.generator, self.modulation.vectors(w, palette))
         upscaled = None
         if size != self.resolution:
-            upscaled = _run(self.upscaler, {INPUT: to_unit_range(image)})
+            upscaled = run_graph(self.upscaler, {INPUT: to_unit_range(image)})
         return finish(image, upscaled, size)
 
 
@@ -134,62 +132,8 @@ def _per_channel(vector: FloatArray) -> FloatArray:
     return np.ascontiguousarray(vector, dtype=np.float32).reshape(-1, 1, 1)
 
 
-@dataclass
-class _Graph:
-    """An ncnn graph in the making: a line of text for each layer, and the constants in order."""
-
-    lines: list[str] = field(default_factory=list)
-    constants: list[bytes] = field(default_factory=list)
-    blobs: int = 0
-
-    def input(self, name: str) -> str:
-        return self.layer("Input", [], name=name)
-
-    def layer(self, kind: str, inputs: list[str], *options: str, name: str | None = None) -> str:
-        output = name or f"blob{self.blobs}"
-        self.blobs += 1
-        self.lines.append(
-            f"{kind} layer{len(self.lines)} {len(inputs)} 1 {' '.join([*inputs, output, *options])}"
-        )
-        return output
-
-    def split(self, blob: str) -> tuple[str, str]:
-        """Let two layers read one blob, which ncnn wants to be told."""
-        first, second = f"{blob}.first", f"{blob}.second"
-        self.blobs += 2
-        self.lines.append(f"Split layer{len(self.lines)} 1 2 {blob} {first} {second}")
-        return first, second
-
-    def conv(self, blob: str, kernel: Tensor, bias: Tensor | None, name: str | None = None) -> str:
-        out_channels, _, size, _ = kernel.shape
-        # A zero flag says that plain float32 follows.
-        self.constants.append(bytes(4) + kernel.contiguous().numpy().tobytes())
-        if bias is not None:
-            self.constants.append(bias.contiguous().numpy().tobytes())
-        return self.layer(
-            "Convolution",
-            [blob],
-            f"0={out_channels}",
-            f"1={size}",
-            f"4={size // 2}",
-            f"5={int(bias is not None)}",
-            f"6={kernel.numel()}",
-            name=name,
-        )
-
-    def prelu(self, blob: str, slopes: Tensor) -> str:
-        self.constants.append(slopes.contiguous().numpy().tobytes())
-        return self.layer("PReLU", [blob], f"0={slopes.numel()}")
-
-    def binary(self, operation: int, first: str, second: str, name: str | None = None) -> str:
-        return self.layer("BinaryOp", [first, second], f"0={operation}", name=name)
-
-    def enlarge(self, blob: str, factor: int) -> str:
-        return self.layer("Interp", [blob], f"0={BILINEAR}", f"1={factor}.0", f"2={factor}.0")
-
-
-def _generator_graph(generator: Generator) -> _Graph:
-    graph = _Graph()
+def _generator_graph(generator: Generator) -> Graph:
+    graph = Graph()
     x = graph.input(INPUT)
     image: str | None = None
     first = True
@@ -219,8 +163,8 @@ def _generator_graph(generator: Generator) -> _Graph:
     return graph
 
 
-def _upscaler_graph(upscaler: Upscaler) -> _Graph:
-    graph = _Graph()
+def _upscaler_graph(upscaler: Upscaler) -> Graph:
+    graph = Graph()
     x, image = graph.split(graph.input(INPUT))
     tensors = upscaler.state_dict()
     parts = ["head", *(f"body.{index}" for index in range(len(upscaler.body)))]
@@ -228,38 +172,6 @@ def _upscaler_graph(upscaler: Upscaler) -> _Graph:
         x = graph.conv(x, tensors[f"{part}.weight"], tensors[f"{part}.bias"])
         x = graph.prelu(x, tensors[f"activations.{index}.weight"])
     x = graph.conv(x, tensors["tail.weight"], tensors["tail.bias"])
-    x = graph.layer("PixelShuffle", [x], f"0={SCALE}")
+    x = graph.pixel_shuffle(x, SCALE)
     graph.binary(ADD, x, graph.enlarge(image, SCALE), name=OUTPUT)
     return graph
-
-
-def _compile(graph: _Graph) -> ncnn.Net:
-    net = ncnn.Net()
-    net.opt.num_threads = 1  # pictures run side by side instead
-    net.opt.lightmode = True
-    # Half precision would move pixels by several steps of 255.
-    net.opt.use_fp16_packed = False
-    net.opt.use_fp16_storage = False
-    net.opt.use_fp16_arithmetic = False
-    net.opt.use_bf16_storage = False
-    # ncnn's Python binding reads constants from files only.
-    with tempfile.TemporaryDirectory(prefix="avatargan-") as folder:
-        structure, constants = Path(folder, "graph.param"), Path(folder, "graph.bin")
-        header = [MAGIC, f"{len(graph.lines)} {graph.blobs}"]
-        structure.write_text("\n".join([*header, *graph.lines, ""]))
-        constants.write_bytes(b"".join(graph.constants))
-        if net.load_param(str(structure)) or net.load_model(str(constants)):
-            raise RuntimeError("ncnn did not accept the graph of these networks")
-    return net
-
-
-def _run(net: ncnn.Net, inputs: dict[str, FloatArray]) -> FloatArray:
-    """Return the output ``[3, H, W]``."""
-    extractor = net.create_extractor()
-    # Mats borrow the memory of their arrays: the dictionary keeps that alive until the end.
-    for name, array in inputs.items():
-        extractor.input(name, ncnn.Mat(array))
-    code, output = extractor.extract(OUTPUT)
-    if code:
-        raise MemoryError(f"ncnn could not finish a picture (code {code}); is there memory left?")
-    return np.array(output)
