@@ -146,7 +146,9 @@ def test_transparent_exports(browser, url_with_matting):
         assert read_recipe(content).seed == seed
         with Image.open(io.BytesIO(content)) as image:
             assert image.mode == "RGBA"
-            assert image.getchannel("A").getextrema() == (0, 255)
+            clearest, most_opaque = image.getchannel("A").getextrema()
+            assert clearest < 128  # some characters leave hardly any background
+            assert most_opaque == 255
     app.close()
 
 
