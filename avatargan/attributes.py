@@ -37,7 +37,7 @@ class Taxonomy(Mapping[str, tuple[str, ...]]):
         """
         try:
             attributes = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise WeightsError(f"the attributes in the header are not JSON: {error}") from error
         if not isinstance(attributes, dict) or not attributes:
             raise WeightsError("the attributes in the header are not a JSON object of lists")

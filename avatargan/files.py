@@ -32,13 +32,13 @@ def atomic_writer(path: str | os.PathLike[str], *, overwrite: bool = True) -> It
         OutputError: the file exists (``overwrite=False``), or the system refused to write it.
     """
     target = Path(path)
-    if not overwrite and target.exists():
+    if not overwrite and os.path.lexists(target):
         raise _already_exists(target)
     temporary = None
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(
-            prefix=f".{target.name[:100]}.", suffix=".tmp", dir=target.parent
+            prefix=_temporary_prefix(target), suffix=".tmp", dir=target.parent
         )
         temporary = Path(name)
         with os.fdopen(descriptor, "wb") as file:
@@ -81,7 +81,7 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(
-            prefix=f".{target.name[:100]}.", suffix=".tmp", dir=target.parent
+            prefix=_temporary_prefix(target), suffix=".tmp", dir=target.parent
         ) as temporary:
             unfinished, replaced = Path(temporary, "new"), Path(temporary, "old")
             unfinished.mkdir()
@@ -94,6 +94,20 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
             _fsync_folder(target.parent)
     except OSError as error:
         raise OutputError(f"cannot write {target}: {_reason(error)}") from error
+
+
+def is_special(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a path is there and is neither a file nor a folder, but a pipe or a device.
+
+    Opening a pipe waits until somebody writes to it, and a device may never end.
+    """
+    path = Path(path)
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _temporary_prefix(target: Path) -> str:
+    """Return the start of a temporary name; what mkstemp adds must fit in 255 bytes with it."""
+    return f".{os.fsencode(target.name)[:200].decode(errors='ignore')}."
 
 
 def _already_exists(target: Path) -> OutputError:
@@ -112,7 +126,7 @@ def _rename_unless_exists(temporary: Path, target: Path) -> None:
     except FileExistsError as error:
         raise _already_exists(target) from error
     except OSError:  # file systems without hard links, such as those of memory cards
-        if target.exists():
+        if os.path.lexists(target):
             raise _already_exists(target) from None
         temporary.replace(target)
 

@@ -7,7 +7,9 @@ prepare latents. z is drawn from its seed alone: a picture never depends on its 
 import io
 import json
 import os
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatargan.errors import OptionError
-from avatargan.files import write_atomically
+from avatargan.files import is_special, write_atomically
 
 FloatArray = NDArray[np.float32]
 
@@ -26,6 +28,17 @@ LARGEST_SEED = 2**63 - 1
 LARGEST_LATENTS_BYTES = 4 * 1024**3
 #: What a latents file holds.
 ARRAY_NAMES = {"z", "w", "labels", "seeds", "psi", "attributes"}
+#: What zipfile, NumPy and json raise about archives that are damaged, or lie about their sizes.
+_DAMAGED_ARCHIVE = (
+    OSError,
+    ValueError,
+    EOFError,
+    MemoryError,
+    RuntimeError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def check_seed(seed: object) -> int:
@@ -175,6 +188,8 @@ class Latents:
         """
         path = Path(path)
         try:
+            if is_special(path):
+                raise OptionError(f"{path}: not a latents file (a pipe or a device, not a file)")
             with zipfile.ZipFile(path) as archive:
                 size = sum(entry.file_size for entry in archive.infolist())
             if size > LARGEST_LATENTS_BYTES:
@@ -193,7 +208,9 @@ class Latents:
                 )
         except FileNotFoundError:
             raise OptionError(f"{path}: there is no such latents file") from None
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except OptionError:
+            raise
+        except _DAMAGED_ARCHIVE as error:
             raise OptionError(f"{path}: not a latents file ({error})") from error
         latents._check(path)
         return latents
@@ -202,7 +219,10 @@ class Latents:
         rows = {len(array) for array in (self.z, self.w, self.labels, self.seeds, self.psi)}
         if len(rows) > 1:
             raise OptionError(f"{path}: the arrays have different numbers of rows")
-        if not isinstance(self.attributes, dict) or len(self.attributes) != self.labels.shape[1]:
+        lists = isinstance(self.attributes, dict) and all(
+            isinstance(choices, list) for choices in self.attributes.values()
+        )
+        if not lists or len(self.attributes) != self.labels.shape[1]:
             raise OptionError(f"{path}: the labels do not fit the attributes")
         counts = [len(choices) for choices in self.attributes.values()]
         if np.any(self.labels < 0) or np.any(self.labels >= counts):
@@ -210,9 +230,12 @@ class Latents:
 
 
 def _floats(array: NDArray[Any], dimensions: int) -> FloatArray:
-    if array.ndim != dimensions or array.dtype.kind != "f" or not np.isfinite(array).all():
-        raise ValueError(f"expected finite numbers in {dimensions} dimensions")
-    return np.asarray(array, dtype=np.float32)
+    if array.ndim == dimensions and array.dtype.kind == "f":
+        with np.errstate(over="ignore"):  # what is beyond float32 is infinite then
+            numbers = np.asarray(array, dtype=np.float32)
+        if np.isfinite(numbers).all():
+            return numbers
+    raise ValueError(f"expected finite numbers in {dimensions} dimensions")
 
 
 def _integers(array: NDArray[Any], dimensions: int) -> NDArray[np.int64]:

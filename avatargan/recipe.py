@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import struct
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -11,7 +12,7 @@ from PIL import Image, PngImagePlugin
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from avatargan.errors import OptionError, PictureError, RecipeError
-from avatargan.files import write_atomically
+from avatargan.files import is_special, write_atomically
 from avatargan.latents import LARGEST_SEED, check_seed
 
 #: Keyword of the PNG text chunk that holds the recipe as JSON.
@@ -142,6 +143,8 @@ def open_picture(source: str | os.PathLike[str] | bytes | BinaryIO) -> Image.Ima
     name = str(source) if isinstance(source, str | os.PathLike) else "the picture"
     stream = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
+        if isinstance(source, str | os.PathLike) and is_special(source):
+            raise PictureError(f"{name}: not a readable picture (a pipe or a device, not a file)")
         with Image.open(stream, formats=PICTURE_FORMATS) as image:
             width, height = image.size
             if width * height > LARGEST_PICTURE_PIXELS:
@@ -153,7 +156,15 @@ def open_picture(source: str | os.PathLike[str] | bytes | BinaryIO) -> Image.Ima
         raise PictureError(f"{name}: there is no such file") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise PictureError(f"{name}: more pixels than the limit of 25 megapixels") from None
-    except (OSError, ValueError, SyntaxError, EOFError, OverflowError) as error:
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        EOFError,
+        OverflowError,
+        LookupError,  # these two: Pillow, about chunks that are shorter than they should be
+        struct.error,
+    ) as error:
         raise PictureError(f"{name}: not a readable picture ({error})") from error
     return image
 

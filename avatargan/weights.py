@@ -51,7 +51,7 @@ class WeightsFile(WeightsHeader):
         found out before any memory is taken.
 
         Raises:
-            WeightsError: a tensor is missing, left over, of another shape, or not finite.
+            WeightsError: a tensor is missing, left over, of another shape or type, or not finite.
         """
         expected = network.state_dict()
         missing = sorted(expected.keys() - self.tensors.keys())
@@ -67,13 +67,18 @@ class WeightsFile(WeightsHeader):
                     f"{self.path}: the tensor '{name}' is {list(tensor.shape)}, "
                     f"expected {list(expected[name].shape)}"
                 )
-            if not tensor.is_floating_point() or not bool(tensor.isfinite().all()):
+            if not tensor.is_floating_point():
+                raise WeightsError(
+                    f"{self.path}: the tensor '{name}' holds {tensor.dtype}, expected floats"
+                )
+        # Looked at as float32: float64 can hold more than that, and not every type can be tested.
+        tensors = {name: tensor.float() for name, tensor in self.tensors.items()}
+        for name, tensor in tensors.items():
+            if not bool(tensor.isfinite().all()):
                 raise WeightsError(
                     f"{self.path}: the tensor '{name}' holds values that are not finite"
                 )
-        network.load_state_dict(
-            {name: tensor.float() for name, tensor in self.tensors.items()}, assign=True
-        )
+        network.load_state_dict(tensors, assign=True)
 
 
 def read_weights(path: str | Path, role: str) -> WeightsFile:

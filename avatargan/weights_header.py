@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from avatargan.attributes import Taxonomy
 from avatargan.errors import WeightsError
+from avatargan.files import is_special
 
 FORMAT = "avatargan"
 GENERATOR_ROLE = "generator"
@@ -71,9 +72,11 @@ class WeightsHeader:
             WeightsError: the entry is missing, not a number, or out of range.
         """
         text = self.metadata.get(key, "")
-        if not text.isascii() or not text.isdigit() or not 0 < int(text) <= LARGEST_DIMENSION:
+        # The length is looked at first: Python refuses to convert thousands of digits.
+        is_number = text.isascii() and text.isdigit() and len(text) <= 20
+        if not is_number or not 0 < int(text) <= LARGEST_DIMENSION:
             raise WeightsError(
-                f"{self.path}: '{key}' in the header is not a usable number: {text!r}"
+                f"{self.path}: '{key}' in the header is not a usable number: {text[:20]!r}"
             )
         return int(text)
 
@@ -102,6 +105,8 @@ def read_header(path: str | Path, role: str) -> WeightsHeader:
             project, or of another role.
     """
     path = Path(path)
+    if is_special(path):
+        raise WeightsError(f"{path}: cannot be read: it is a pipe or a device, not a file")
     with safetensors_errors(path), safe_open(path, framework="np") as file:
         metadata = file.metadata() or {}
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118

@@ -113,3 +113,17 @@ def test_a_killed_writer_leaves_the_old_file_whole(tmp_path):
         assert process.stdout.readline() == b"writing\n"
         process.send_signal(signal.SIGKILL)
     assert path.read_bytes() == b"old" * 1000
+
+
+def test_names_as_long_as_the_system_takes_can_be_written(tmp_path):
+    for name in ("名" * 83 + ".png", "a" * 251 + ".png"):
+        write_atomically(tmp_path / name, b"content")
+        assert (tmp_path / name).read_bytes() == b"content"
+
+
+def test_a_link_that_leads_nowhere_is_not_overwritten_either(tmp_path):
+    link = tmp_path / "link.png"
+    link.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OutputError, match="exists already"):
+        write_atomically(link, b"content", overwrite=False)
+    assert link.is_symlink()

@@ -1,6 +1,7 @@
 """Latents: drawn from the seed alone, interpolated as the field does, saved and loaded."""
 
 import io
+import os
 import re
 import zipfile
 
@@ -187,3 +188,53 @@ def test_a_file_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(OptionError, match=r"nowhere\.npz: there is no such"):
         Latents.load(tmp_path / "nowhere.npz")
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.npz")
+    with pytest.raises(OptionError, match="a pipe or a device"):
+        Latents.load(tmp_path / "pipe.npz")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"attributes": np.array('{"hair": 5}')},
+        {"attributes": np.array("[" * 100_000)},
+        {"w": np.full((1, 4), 1e300)},
+    ],
+)
+def test_hostile_arrays_are_refused(latents, tmp_path, changes):
+    latents.save(tmp_path / "good.npz")
+    rewrite(tmp_path / "good.npz", tmp_path / "bad.npz", **changes)
+    with pytest.raises(OptionError, match="bad"):
+        Latents.load(tmp_path / "bad.npz")
+
+
+def test_an_array_that_lies_about_its_size_is_refused(latents, tmp_path):
+    latents.save(tmp_path / "good.npz")
+    content = (tmp_path / "good.npz").read_bytes()
+    with zipfile.ZipFile(io.BytesIO(content)) as good:
+        arrays = {name: good.read(name) for name in good.namelist()}
+    described = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        described, {"descr": "<f4", "fortran_order": False, "shape": (10**14, 4)}
+    )
+    arrays["z.npy"] = described.getvalue()
+    with zipfile.ZipFile(tmp_path / "bad.npz", "w") as bad:
+        for name, array in arrays.items():
+            bad.writestr(name, array)
+    with pytest.raises(OptionError, match="not a latents file"):
+        Latents.load(tmp_path / "bad.npz")
+
+
+def test_damaged_compressed_latents_give_a_clear_error(tmp_path):
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, z=np.arange(4096, dtype=np.float32).reshape(64, 64))
+    whole = buffer.getvalue()
+    for position in range(60, len(whole), 61):
+        damaged = bytearray(whole)
+        damaged[position] ^= 0xFF
+        (tmp_path / "damaged.npz").write_bytes(damaged)
+        with pytest.raises(OptionError, match="damaged"):
+            Latents.load(tmp_path / "damaged.npz")

@@ -7,11 +7,13 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from avatargan import AvatarPipeline
 from avatargan.errors import AvatarGanError, OptionError, RecipeError
 from avatargan.latents import Latents
 from avatargan.recipe import read_recipe
+from tests.conftest import write_generator
 
 MANY = range(64)
 
@@ -258,3 +260,13 @@ def test_what_trains_imports_with_little():
         "avatargan.networks.load_critic()"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("engine", ["ncnn", "torch"])
+def test_weights_with_a_style_alone_draw(tmp_path, engine):
+    write_generator(tmp_path / "style.safetensors", {"style": ["round", "square"]})
+    pipeline = AvatarPipeline.load(tmp_path / "style.safetensors", device="cpu", engine=engine)
+    together = pipeline.generate([1, 2], style=["round", "square"])
+    assert together[1].to_png() == pipeline.generate(2, style="square")[0].to_png()
+    pair = pipeline.generator.synthesis(torch.zeros(2, pipeline.generator.w_dim))
+    assert len(pair) == 2

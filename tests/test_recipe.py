@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import struct
 import zlib
 
@@ -184,3 +185,18 @@ def test_damaged_pngs_give_typed_errors_only(data):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(PictureError, RecipeError):
         read_recipe(bytes(content[: data.draw(st.integers(0, len(content)))]))
+
+
+@pytest.mark.parametrize("kind", [b"gAMA", b"tRNS", b"cHRM", b"iCCP"])
+def test_chunks_that_are_too_short_for_pillow_are_damage(kind):
+    png = encode_png(picture())
+    end = png.index(b"IEND") - 4
+    bad = b"\0\0\0\1" + kind + b"\1" + struct.pack(">I", zlib.crc32(kind + b"\1"))
+    with contextlib.suppress(PictureError):
+        open_picture(png[:end] + bad + png[end:])
+
+
+def test_a_pipe_is_refused_instead_of_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(PictureError, match="a pipe or a device"):
+        open_picture(tmp_path / "pipe.png")

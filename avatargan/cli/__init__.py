@@ -19,6 +19,7 @@ from avatargan.cli.attribute_options import (
     AttributeListCommand,
     AttributeSequenceCommand,
 )
+from avatargan.cli.output import one_line
 from avatargan.errors import AvatarGanError, did_you_mean
 from avatargan.version import __version__
 
@@ -83,6 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # Pictures that are too large are refused with an error; Pillow's warning would be a second.
     warnings.filterwarnings("ignore", "Image size", RuntimeWarning)
+    _replace_closed_streams()
     command = typer.main.get_command(app)
     try:
         code = command.main(
@@ -100,15 +102,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # when it flushes at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        # A path that cannot even be looked at: its name is too long, its folder is not the user's.
+        if error.filename is None:
+            raise
+        return _fail(f"{os.fsdecode(error.filename)}: {error.strerror}", USER_ERROR)
     if code == INTERRUPTED:
         typer.echo("interrupted", err=True)
     return int(code or 0)
 
 
+def _replace_closed_streams() -> None:
+    """Let a program whose caller closed stdout or stderr write to nowhere instead of failing."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+
+
 def _fail(message: str, code: int) -> int:
-    # Names out of files may hold anything; they must break neither the line nor the terminal.
-    line = " ".join(message.split())
-    typer.echo(f"error: {''.join(char if char.isprintable() else '?' for char in line)}", err=True)
+    typer.echo(f"error: {one_line(message)}", err=True)
     return code
 
 

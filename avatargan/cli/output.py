@@ -1,6 +1,7 @@
 """What commands print: results on stdout, chatter on stderr."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,6 +15,14 @@ Item = TypeVar("Item")
 
 #: Work of fewer pieces shows no bar where nobody watches it (a pipe, a log file).
 LONG_WORK = 200
+
+
+def one_line(text: str) -> str:
+    """Return a text out of a file, which may hold anything, so that it breaks neither the line
+    nor the terminal.
+    """
+    line = " ".join(text.split())
+    return "".join(char if char.isprintable() else "?" for char in line)
 
 
 def show(text: str) -> None:
@@ -89,7 +98,7 @@ def refuse_existing(paths: Iterable[Path], *, overwrite: bool) -> None:
     """
     if overwrite:
         return
-    existing = [path for path in paths if path.exists()]
+    existing = [path for path in paths if os.path.lexists(path)]
     if existing:
         others = f" (and {len(existing) - 1} more)" if len(existing) > 1 else ""
         raise OutputError(

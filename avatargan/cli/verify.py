@@ -19,7 +19,7 @@ from avatargan.cli.options import (
     examples,
     load_pipeline,
 )
-from avatargan.cli.output import progress, show, show_json
+from avatargan.cli.output import one_line, progress, show, show_json
 from avatargan.errors import OptionError, PictureError, RecipeError
 from avatargan.version import __version__
 
@@ -120,7 +120,7 @@ def _find_pictures(files: Sequence[Path]) -> list[Path]:
 def _by_number(path: Path) -> list[tuple[int, str]]:
     """Sort avatar-7 before avatar-10."""
     parts = re.split(r"(\d+)", str(path))
-    return [(int(part[:40]) if part.isdigit() else 0, part) for part in parts]
+    return [(int(part[:40]) if part.isdecimal() else 0, part) for part in parts]
 
 
 def _judge(paths: Sequence[Path], pipeline: "AvatarPipeline") -> Iterator[Verdict]:
@@ -183,4 +183,4 @@ def _compare(picture: _Drawable, drawn: "Image.Image") -> Verdict:
 
 def _format(verdict: Verdict) -> str:
     reason = f" ({verdict.reason})" if verdict.reason else ""
-    return f"{verdict.verdict:<13}  {verdict.file}{reason}"
+    return f"{verdict.verdict:<13}  {one_line(verdict.file + reason)}"

@@ -6,20 +6,25 @@
 ...     print(file)
 """
 
-from avatargan.export.create import create_plan, create_studio
+from avatargan.export.archive import write_zip
+from avatargan.export.create import create_finisher, create_plan, create_studio
 from avatargan.export.estimate import Estimate, check_disk, estimate
 from avatargan.export.folder import ExportFolder
 from avatargan.export.plan import ExportPlan, SheetOptions
 from avatargan.export.runner import Exporter
+from avatargan.export.studio import LocalStudio
 
 __all__ = [
     "Estimate",
     "ExportFolder",
     "ExportPlan",
     "Exporter",
+    "LocalStudio",
     "SheetOptions",
     "check_disk",
+    "create_finisher",
     "create_plan",
     "create_studio",
     "estimate",
+    "write_zip",
 ]

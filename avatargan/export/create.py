@@ -13,10 +13,11 @@ from avatargan.export import licence, manifest
 from avatargan.export.judge import CriticJudge
 from avatargan.export.plan import ExportPlan, SheetOptions, check_plan
 from avatargan.export.renpy import check_tag
-from avatargan.export.studio import BackgroundRemover, Finisher, LocalStudio
+from avatargan.export.studio import Finisher, LocalStudio
 from avatargan.export.wanted import COLUMNS, WantedCharacter
 from avatargan.latents import check_seed
 from avatargan.pipeline import DEFAULT_PSI, AvatarPipeline
+from avatargan.transparency import load_background_remover
 from avatargan.version import __version__
 from avatargan.weights_header import SHIPPED_GENERATOR, shipped_weights
 
@@ -133,16 +134,10 @@ def create_studio(plan: ExportPlan, pipeline: AvatarPipeline) -> LocalStudio:
 def create_finisher(plan: ExportPlan) -> Finisher:
     """Return what finishes the pictures of a plan; errors as above."""
     return Finisher(
-        remover=_load_background_remover(plan.engine) if plan.transparent else None,
+        remover=load_background_remover(plan.engine) if plan.transparent else None,
         judge=CriticJudge.load(plan.taxonomy) if plan.min_confidence is not None else None,
         min_confidence=plan.min_confidence or 0.0,
     )
-
-
-def _load_background_remover(engine: str) -> BackgroundRemover:
-    from avatargan.matting import load_matter
-
-    return load_matter(engine=engine)
 
 
 def _check_attribute_names(taxonomy: Taxonomy) -> None:

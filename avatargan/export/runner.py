@@ -5,7 +5,7 @@ how much was finished before, how fast, or where. So an export that was killed a
 in the same files, byte for byte, as one that ran undisturbed.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b, sha256
 
@@ -53,7 +53,7 @@ class Exporter:
         every = layout.files_besides_pictures(self.plan)
         return [file for file in every if not file.startswith(f"{layout.SHEETS}/")]
 
-    def run(self) -> Iterator[str]:
+    def run(self) -> Generator[str, None, None]:
         """Export, or carry on; yield each picture and sheet once it is written or found there.
 
         Raises:

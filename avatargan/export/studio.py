@@ -1,18 +1,17 @@
 """Studios: where recipes become finished files, here or on other machines."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
-
-from PIL import Image
 
 from avatargan.devices import usable_cores
 from avatargan.export.judge import AttributeJudge, least_confidence
 from avatargan.export.similarity import Fingerprint, fingerprint
 from avatargan.parallel import ordered_map
-from avatargan.pipeline import Avatar, AvatarPipeline
+from avatargan.pipeline import Avatar
 from avatargan.recipe import Recipe, encode_png
+from avatargan.transparency import BackgroundRemover
 
 
 @dataclass(frozen=True)
@@ -41,11 +40,11 @@ class Studio(Protocol):
         ...
 
 
-class BackgroundRemover(Protocol):
-    """Cuts characters out."""
+class Drawer(Protocol):
+    """Draws recipes; a pipeline is one."""
 
-    def cut_out(self, image: Image.Image) -> Image.Image:
-        """Return an RGB picture as RGBA, straight alpha, without its background."""
+    def draw(self, recipes: Iterable[Recipe]) -> Iterator[Avatar]:
+        """Yield an avatar for each recipe, in order."""
         ...
 
 
@@ -84,15 +83,15 @@ class LocalStudio:
     """Draws in this process; finishing runs in threads beside the drawing.
 
     Args:
-        pipeline: what draws.
+        drawer: what draws.
         finisher: what is done to each picture then.
+        window: how many pictures are decided on together; the pictures do not depend on it.
     """
 
-    window = 64
-
-    def __init__(self, pipeline: AvatarPipeline, finisher: Finisher) -> None:
-        self.pipeline = pipeline
+    def __init__(self, drawer: Drawer, finisher: Finisher, window: int = 64) -> None:
+        self.drawer = drawer
         self.finisher = finisher
+        self.window = window
         threads = usable_cores()
         self.pool = ThreadPoolExecutor(threads, thread_name_prefix="finish")
         # Enough that no thread waits for work, few enough that memory stays flat.
@@ -101,5 +100,5 @@ class LocalStudio:
     def draw(self, recipes: Sequence[Recipe]) -> Iterator[FinishedPicture]:
         """See :meth:`Studio.draw`."""
         return ordered_map(
-            self.pool, self.finisher.finish, self.pipeline.draw(recipes), self.most_pending
+            self.pool, self.finisher.finish, self.drawer.draw(recipes), self.most_pending
         )

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -15,9 +14,7 @@ from avatargan.morph.parallel import map_ahead
 from avatargan.morph.plan import Morph
 from avatargan.morph.schedule import even_times
 from avatargan.pipeline import AvatarPipeline
-
-if TYPE_CHECKING:
-    from avatargan.matting import Matter
+from avatargan.transparency import load_background_remover
 
 #: Wraps a run of frames, for example to show how far it is.
 Progress = Callable[[Iterable[Image.Image], int, str], Iterable[Image.Image]]
@@ -45,10 +42,10 @@ def animate(pipeline: AvatarPipeline, morph: Morph, *, progress: Progress | None
     def draw(times: Times, size: int) -> Iterator[Image.Image]:
         return pipeline.render(*path.at(times), size)
 
-    matter = _load_matter() if morph.transparent else None
+    remover = load_background_remover() if morph.transparent else None
 
     def cut_out(drawn: Iterable[Image.Image]) -> Iterable[Image.Image]:
-        return drawn if matter is None else map_ahead(matter.cut_out, drawn)
+        return drawn if remover is None else map_ahead(remover.cut_out, drawn)
 
     def watch(frames: Iterable[Image.Image], count: int, what: str) -> Iterable[Image.Image]:
         return frames if progress is None else progress(frames, count, what)
@@ -82,9 +79,3 @@ def animate(pipeline: AvatarPipeline, morph: Morph, *, progress: Progress | None
         transparent=morph.transparent,
         metadata=morph.to_json(),
     )
-
-
-def _load_matter() -> "Matter":
-    from avatargan.matting import load_matter
-
-    return load_matter()

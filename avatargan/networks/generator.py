@@ -146,6 +146,8 @@ class Generator(nn.Module):
     def embed_palette(self, *palette: Tensor, **named: Tensor) -> Tensor:
         """Return the embeddings of all palette attributes side by side, ``[B, palette_dim]``.
 
+        Without any in the taxonomy, one empty row for the whole batch, ``[1, 0]``.
+
         Each is given as indices ``[B]`` or as embeddings ``[B, dim]``, which may be mixed
         linearly; by position in the order of the taxonomy, or by name.
 
@@ -158,6 +160,8 @@ class Generator(nn.Module):
         given |= named
         if len(palette) > len(names) or twice or given.keys() != set(names):
             raise TypeError(f"expected each of {', '.join(names)} once")
+        if not names:  # weights may have a style and nothing else
+            return self.const.new_zeros(1, 0)
         return torch.cat([look_up(self.embed[name], given[name]) for name in names], dim=1)
 
     def synthesis(self, w: Tensor, *palette: Tensor, **named: Tensor) -> Tensor:
@@ -172,7 +176,7 @@ class Generator(nn.Module):
 
     def synthesis_from_embedding(self, w: Tensor, palette: Tensor) -> Tensor:
         """Like :meth:`synthesis`, from what :meth:`embed_palette` returned."""
-        w_and_palette = torch.cat([w, palette], dim=1)
+        w_and_palette = torch.cat([w, palette.expand(len(w), -1)], dim=1)
         x = self.const.expand(len(w), -1, -1, -1)
         image: Tensor | None = None
         for size, block in self.blocks.items():

@@ -131,9 +131,11 @@ class Request(BaseModel):
         if isinstance(body, dict):
             for name in body:
                 if name not in cls.model_fields:
+                    # Half a surrogate pair, which JSON can carry, cannot be in a message.
+                    shown = name[:LONGEST_NAME].encode("utf-8", "backslashreplace").decode()
                     raise ValueError(
-                        f"there is no field '{name[:LONGEST_NAME]}'"
-                        f"{did_you_mean(name[:LONGEST_NAME], cls.model_fields)} "
+                        f"there is no field '{shown}'"
+                        f"{did_you_mean(shown, cls.model_fields)} "
                         f"(fields: {', '.join(cls.model_fields)})"
                     )
         return body

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from typing import TypeVar
@@ -20,6 +20,7 @@ from avatargan.attributes import Taxonomy
 from avatargan.errors import BusyError, OptionError, RecipeError
 from avatargan.pipeline import DEFAULT_PSI, Avatar, AvatarPipeline
 from avatargan.recipe import Recipe, read_recipe, vary
+from avatargan.transparency import load_background_remover
 
 T = TypeVar("T")
 
@@ -45,6 +46,14 @@ class Limits:
     concurrent_draws: int = 1
     #: A request that is not finished by then is given up.
     seconds: float = 60.0
+    #: Pictures in one export.
+    export_pictures: int = 200
+    #: Pixels in one export.
+    export_pixels: int = 64 * 1024 * 1024
+    #: Exports and animations that are made at the same time; further ones are refused.
+    jobs: int = 4
+    #: An export or an animation that is not finished by then is given up.
+    job_seconds: float = 600.0
 
 
 class AvatarService:
@@ -64,6 +73,7 @@ class AvatarService:
             self.limits.concurrent_draws, thread_name_prefix="avatar-service"
         )
         self._admissions = threading.BoundedSemaphore(self.limits.requests)
+        self._jobs = threading.BoundedSemaphore(self.limits.jobs)
 
     @property
     def attributes(self) -> Taxonomy:
@@ -189,6 +199,36 @@ class AvatarService:
         """Return what ``work`` draws, once it is its turn; errors as for :meth:`stream`."""
         with self._admission() as deadline:
             return self._run(work, deadline)
+
+    @contextmanager
+    def job(self) -> Iterator[float]:
+        """Count work of many requests in and out, such as an export.
+
+        What it draws still goes through :meth:`in_turns` and :meth:`run`.
+
+        Yields:
+            When it has to be given up, by :func:`time.monotonic`.
+
+        Raises:
+            BusyError: as many as there may be are being made already.
+        """
+        if not self._jobs.acquire(blocking=False):
+            raise BusyError("too many exports and animations are being made; try again in a moment")
+        try:
+            yield time.monotonic() + self.limits.job_seconds
+        finally:
+            self._jobs.release()
+
+    def cut_out(self, avatar: Avatar) -> Avatar:
+        """Return an avatar without its background, RGBA.
+
+        Raises:
+            WeightsError: the weights of the matting network are missing or damaged.
+            BusyError: as for :meth:`stream`.
+        """
+        return self.run(
+            lambda: replace(avatar, image=load_background_remover().cut_out(avatar.image))
+        )
 
     def read_recipe(self, png: bytes) -> Recipe:
         """Return the recipe inside a PNG file.

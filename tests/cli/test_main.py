@@ -91,3 +91,16 @@ def test_a_full_disk_is_a_user_error():
         )
     assert result.returncode == 2
     assert result.stderr.startswith("error: cannot write the output: No space left")
+
+
+@pytest.mark.parametrize(("closed", "kept"), [(">&-", ""), ("2>&-", "avatargan")])
+def test_closed_streams_are_no_error(weights, closed, kept):
+    command = f'"{sys.executable}" -m avatargan info --weights "{weights}" {closed}'
+    outcome = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert kept in outcome.stdout
+
+
+def test_what_the_system_says_about_a_path_is_one_line(run, raising):
+    raising.append(PermissionError(13, "Permission denied", "/root/avatars"))
+    assert run("raising").error == "/root/avatars: Permission denied"

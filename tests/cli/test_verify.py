@@ -104,3 +104,22 @@ def test_a_folder_without_pictures(run_small, tmp_path):
 
 def test_no_files(run):
     assert "missing argument" in run("verify").error
+
+
+def test_names_and_recipes_break_neither_the_line_nor_the_terminal(run_small, drawn):
+    hostile = drawn / "two\nlines\x1b[31m.png"
+    (drawn / "avatar-9.png").rename(hostile)
+    change(hostile, 50, version="\x1b[2J\n0")
+    outcome = run_small("verify", hostile)
+    assert outcome.code == 1
+    assert outcome.stdout.count("\n") == 1
+    assert "\x1b" not in outcome.stdout
+
+
+def test_any_digits_may_be_in_a_name(run_small, drawn):
+    (drawn / "avatar-9.png").rename(drawn / "9²7.png")
+    assert run_small("verify", drawn).code == 0
+
+
+def test_a_name_that_the_system_does_not_take_is_one_line(run_small):
+    assert "too long" in run_small("verify", "a" * 300).error

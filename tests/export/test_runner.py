@@ -200,7 +200,7 @@ def test_memory_does_not_hold_the_pictures(export, small, tmp_path):
     plan = create_plan(small, count=600, size=32, allow_duplicates=True, with_preview=False)
     studio = create_studio(plan, small)
     running = most = 0
-    draw = studio.pipeline.draw
+    draw = studio.drawer.draw
 
     def counting(recipes):
         nonlocal running, most
@@ -209,7 +209,7 @@ def test_memory_does_not_hold_the_pictures(export, small, tmp_path):
             most = max(most, running)
             yield avatar
 
-    studio.pipeline = type("Counting", (), {"draw": staticmethod(counting)})()
+    studio.drawer = type("Counting", (), {"draw": staticmethod(counting)})()
     exporter = Exporter(plan, ExportFolder(tmp_path), studio)
     for _ in exporter.run():
         running -= 1

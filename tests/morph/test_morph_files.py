@@ -12,6 +12,7 @@ from PIL import Image
 
 from avatargan.errors import MissingExtraError, OptionError, OutputError, PictureError, RecipeError
 from avatargan.morph import animate, plan_morph, read_morph, write_animation
+from avatargan.transparency import can_remove_backgrounds
 
 PILLOW_FORMATS = [".webp", ".gif", ".png", ".apng"]
 SOFT_ALPHA_FORMATS = [".webp", ".png", ".apng"]
@@ -348,7 +349,7 @@ class RoundMatter:
 
 @pytest.mark.parametrize("extension", PILLOW_FORMATS)
 def test_transparent_morphs_are_cut_out(pipeline, tmp_path, monkeypatch, extension):
-    monkeypatch.setattr("avatargan.morph.animation._load_matter", RoundMatter)
+    monkeypatch.setattr("avatargan.morph.animation.load_background_remover", RoundMatter)
     morph = plan_morph(pipeline, [1, 2], seconds=1, fps=3, size=128, transparent=True)
     path = tmp_path / f"clip{extension}"
     write_animation(animate(pipeline, morph), path)
@@ -358,7 +359,8 @@ def test_transparent_morphs_are_cut_out(pipeline, tmp_path, monkeypatch, extensi
 
 
 def test_transparent_morphs_use_the_matting_network(pipeline, tmp_path):
-    pytest.importorskip("avatargan.matting", reason="the matting package is not there")
+    if not can_remove_backgrounds():
+        pytest.skip("the weights of the matting network are not there")
     morph = plan_morph(pipeline, [1, 2], seconds=1, fps=2, size=128, transparent=True)
     write_animation(animate(pipeline, morph), tmp_path / "clip.png")
     for frame in read_frames(tmp_path / "clip.png"):

@@ -12,17 +12,24 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.web.app_page import CHROMIUM, CHROMIUM_OPTIONS, AppPage
 
 ROOT = Path(__file__).parent.parent.parent
-SERVE = "from avatargan.web.server import serve; serve(port=0, weights={weights!r})"
+SERVE = "{prelude}; from avatargan.web.server import serve; serve(port=0, weights={weights!r})"
 
 
 class ServerProcess:
-    """A server on a free port of this machine, with the shipped weights or others."""
+    """A server on a free port of this machine, with the shipped weights or others.
 
-    def __init__(self, log: Path, weights: Path | None = None) -> None:
+    Args:
+        log: where its messages go.
+        weights: a generator's file.
+        prelude: Python that the process runs first.
+    """
+
+    def __init__(self, log: Path, weights: Path | None = None, prelude: str = "pass") -> None:
         self.log = log
+        command = SERVE.format(prelude=prelude, weights=weights and str(weights))
         with log.open("wb") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-c", SERVE.format(weights=weights and str(weights))],
+                [sys.executable, "-c", command],
                 cwd=ROOT,
                 stdout=subprocess.PIPE,
                 stderr=errors,

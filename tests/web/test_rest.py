@@ -172,6 +172,17 @@ def test_a_wrong_field_is_named_with_the_remedy(client, body, words):
     assert len(reason) < 400
 
 
+def test_a_field_that_cannot_be_written_is_refused_like_others(client):
+    for body, word in (
+        (b'{"\\ud800": 1}', "there is no field '\\ud800'"),
+        (b'{"attributes": {"\\ud800": "pink"}}', "attributes"),
+    ):
+        response = client.post(
+            "/api/v1/avatars", content=body, headers={"content-type": "application/json"}
+        )
+        assert word in refusal(response, 422)
+
+
 @pytest.mark.parametrize(
     ("path", "body", "word"),
     [

@@ -53,9 +53,9 @@ def test_seeds_will_do(app: AppPage):
     app.open_tab("Morph")
     button = app.page.locator("[data-make]")
     expect(button).to_be_disabled()
-    app.page.locator(".ag-morph-seeds").fill("3")
+    app.page.locator("#morph .ag-text").fill("3")
     expect(button).to_be_disabled()
-    app.page.locator(".ag-morph-seeds").fill("3, 9223372036854775807")
+    app.page.locator("#morph .ag-text").fill("3, 9223372036854775807")
     make(app)
     _, gif = app.download("[data-format='.gif']")
     with Image.open(io.BytesIO(gif)) as image:
@@ -67,7 +67,7 @@ def test_seeds_will_do(app: AppPage):
 @pytest.mark.parametrize("seeds", ["3, cat", "3, 9223372036854775808", "1 " * 13])
 def test_what_cannot_be_drawn_is_said(app: AppPage, seeds):
     app.open_tab("Morph")
-    app.page.locator(".ag-morph-seeds").fill(seeds)
+    app.page.locator("#morph .ag-text").fill(seeds)
     app.page.locator("[data-make]").click()
     alert = app.page.locator("#morph [role=alert]")
     expect(alert).to_contain_text("seed" if "," in seeds else "at most 12 characters")

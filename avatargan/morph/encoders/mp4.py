@@ -3,6 +3,7 @@
 Encoded by the ffmpeg binary that the package imageio-ffmpeg brings.
 """
 
+import contextlib
 import shutil
 import subprocess
 import tempfile
@@ -76,8 +77,9 @@ def _feed(command: list[str], clip: Clip, errors: Path) -> None:
             for frame in clip.frames:
                 ffmpeg.stdin.write(frame.convert("RGB").tobytes())
             ffmpeg.stdin.close()
-        except BrokenPipeError:
-            pass  # it has ended; its log says why
+        except BrokenPipeError:  # it has ended; its log says why
+            with contextlib.suppress(BrokenPipeError):
+                ffmpeg.stdin.close()  # would otherwise be tried again on the way out
         except BaseException:
             ffmpeg.kill()
             raise

@@ -21,7 +21,7 @@ def build_ui(service: AvatarService) -> gr.Blocks:
         # First, so that no event of the page takes a name before them.
         endpoints.add_endpoints(service)
         widgets.header()
-        with gr.Tabs(elem_id="tabs") as tabs:
+        with gr.Tabs(elem_id="tabs", overflow_behavior="wrap") as tabs:
             context = Context(service=service, blocks=blocks, tabs=tabs)
             for module in TABS:
                 with gr.Tab(

@@ -95,7 +95,7 @@ def read(service: AvatarService, values: list[Any]) -> Wishes:
     if len(values) != len(names) + 4:
         raise OptionError("the page does not fit these weights; reload it")
     seed_value, psi, count, size = values[len(names) :]
-    seed, variation = _read_seed(seed_value)
+    seed, variation = read_seed(seed_value)
     return Wishes(
         attributes={
             name: service.attributes.check(name, str(choice))
@@ -104,8 +104,8 @@ def read(service: AvatarService, values: list[Any]) -> Wishes:
         seed=seed,
         variation=variation,
         psi=_number(psi, "psi"),
-        count=_integer(count, "the number of pictures", 1, service.limits.pictures),
-        size=_integer(size, "the size", 1, max(service.sizes)),
+        count=read_integer(count, "the number of pictures", 1, service.limits.pictures),
+        size=read_integer(size, "the size", 1, max(service.sizes)),
     )
 
 
@@ -167,7 +167,12 @@ def _choice_of(taxonomy: Taxonomy, name: str, recipe: Recipe) -> str:
     return choice if choice in taxonomy.offered(name) else taxonomy.default(name)
 
 
-def _read_seed(value: Any) -> tuple[int | None, tuple[Variation, ...]]:
+def read_seed(value: Any) -> tuple[int | None, tuple[Variation, ...]]:
+    """Read a value of the seed's control: the seed, or None to roll one, and a variation's steps.
+
+    Raises:
+        OptionError: it is not one that the control could have sent.
+    """
     if not isinstance(value, dict):
         raise OptionError("the seed is missing")
     steps = value.get("variation", [])
@@ -211,7 +216,12 @@ def _number(value: Any, name: str) -> float:
         raise OptionError(f"{name} must be a number") from None
 
 
-def _integer(value: Any, name: str, smallest: int, largest: int) -> int:
+def read_integer(value: Any, name: str, smallest: int, largest: int) -> int:
+    """Read a number that a slider or chips sent.
+
+    Raises:
+        OptionError: it is not an integer within the bounds.
+    """
     number = _number(value, name)
     if not (smallest <= number <= largest and number == int(number)):
         raise OptionError(f"{name} must be an integer from {smallest} to {largest}")

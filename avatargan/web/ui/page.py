@@ -20,6 +20,7 @@ _SCRIPTS = (
     "collection",
     "restore",
     "morph",
+    "export",
     "page",
 )
 #: Fonts of the reader's own system: the app works without internet, and looks at home.

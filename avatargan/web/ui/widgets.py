@@ -53,7 +53,9 @@ def widget(
     )
 
 
-def choice(attribute: str, choices: Sequence[str], value: str) -> gr.HTML:
+def choice(
+    attribute: str, choices: Sequence[str], value: str, *, elem_id: str | None = None
+) -> gr.HTML:
     """Return chips for an attribute, "any" among them.
 
     Where the name of a choice is a colour, the chips are dots of colour with the names below.
@@ -61,18 +63,20 @@ def choice(attribute: str, choices: Sequence[str], value: str) -> gr.HTML:
     return widget(
         "choice",
         value,
-        elem_id=f"choice-{attribute}",
+        elem_id=elem_id or f"choice-{attribute}",
         attribute=attribute,
         choices=[{"name": name, "colour": colour_of(name)} for name in (ANY, *choices)],
     )
 
 
-def short_choice(title: str, choices: Sequence[str], value: str) -> gr.HTML:
+def short_choice(
+    title: str, choices: Sequence[str], value: str, *, elem_id: str | None = None
+) -> gr.HTML:
     """Return chips in the line of their title, which is a key of the translations."""
     return widget(
         "choice",
         value,
-        elem_id=f"choice-{title}",
+        elem_id=elem_id or f"choice-{title}",
         title=title,
         inline=True,
         choices=[{"name": name, "colour": None} for name in choices],
@@ -88,12 +92,13 @@ def slider(
     *,
     low: str = "",
     high: str = "",
+    elem_id: str | None = None,
 ) -> gr.HTML:
     """Return a slider; ``low`` and ``high`` are keys of words for its ends."""
     return widget(
         "slider",
         value,
-        elem_id=f"slider-{name}",
+        elem_id=elem_id or f"slider-{name}",
         title=name,
         smallest=smallest,
         largest=largest,
@@ -103,9 +108,19 @@ def slider(
     )
 
 
-def seed() -> gr.HTML:
+def seed(elem_id: str = "seed") -> gr.HTML:
     """Return the control of the seed: text, a lock, a dice, and the steps of a variation."""
-    return widget("seed", {"seed": "", "locked": False, "variation": []}, elem_id="seed")
+    return widget("seed", {"seed": "", "locked": False, "variation": []}, elem_id=elem_id)
+
+
+def text_field(title: str, value: str, *, elem_id: str, longest: int) -> gr.HTML:
+    """Return a line to type in; ``title`` is a key of the translations."""
+    return widget("text", value, elem_id=elem_id, title=title, longest=longest)
+
+
+def switch(title: str, value: bool, *, elem_id: str) -> gr.HTML:
+    """Return a switch, on or off; ``title`` is a key of the translations."""
+    return widget("switch", value, elem_id=elem_id, title=title)
 
 
 def disclosure(title: str, target: str) -> gr.HTML:

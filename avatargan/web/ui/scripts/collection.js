@@ -50,7 +50,7 @@
       progress = { done: 0, total: favourites.length };
       draw();
       for (const [index, entry] of favourites.entries()) {
-        const { bytes, error } = await avatargan.fetchPng(server, entry.recipe);
+        const { bytes, error } = await avatargan.fetchPng(server.png, entry.recipe);
         if (bytes) files.push({ name: `${names[index]}.png`, bytes });
         else problem = error;
         progress.done = index + 1;

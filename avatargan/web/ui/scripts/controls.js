@@ -80,6 +80,37 @@
     };
   });
 
+  widget("text", ({ host, props }) => {
+    const id = `ag-text-${++groups}`;
+    return () => {
+      const input = h("input", {
+        type: "text",
+        class: "ag-text",
+        id,
+        autocomplete: "off",
+        autocapitalize: "off",
+        spellcheck: "false",
+        maxlength: props.longest,
+        value: props.value,
+        oninput: () => (props.value = input.value),
+      });
+      host.replaceChildren(
+        h(
+          "div",
+          { class: "ag-field" },
+          h("div", { class: "ag-title" }, h("label", { for: id }, text(props.title))),
+          input,
+        ),
+      );
+    };
+  });
+
+  widget("switch", ({ host, props }) => () => {
+    host.replaceChildren(
+      avatargan.toggle(props.title, props.value, (checked) => (props.value = checked)),
+    );
+  });
+
   // Seeds stay text: numbers would lose the last digits of those above 2^53.
   function rollSeed() {
     return String(crypto.getRandomValues(new Uint32Array(1))[0]);

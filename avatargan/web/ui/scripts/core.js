@@ -120,6 +120,34 @@ window.avatargan = (() => {
     return h("div", { class: "ag-range" }, end(low), input, end(high));
   }
 
+  // A switch with its name; listener gets whether it is on.
+  function toggle(key, checked, listener) {
+    const input = h("input", {
+      type: "checkbox",
+      role: "switch",
+      checked,
+      onchange: () => listener(input.checked),
+    });
+    return h(
+      "label",
+      { class: "ag-switch" },
+      h("span", {}, text(key)),
+      input,
+      h("span", { class: "ag-knob", "aria-hidden": "true" }),
+    );
+  }
+
+  // How far long work is; without a total it only says that it is not finished.
+  function progress({ done, total }, label) {
+    const bar = h("progress", { class: "ag-progress", "aria-label": label });
+    if (total) {
+      bar.max = total;
+      bar.value = done;
+    }
+    const words = total ? text("zip_busy", { done, total }) : label;
+    return h("div", { class: "ag-progress-row", role: "status" }, bar, h("span", {}, words));
+  }
+
   function on(event, listener) {
     (listeners[event] ||= []).push(listener);
   }
@@ -157,11 +185,11 @@ window.avatargan = (() => {
     toastTimer = setTimeout(() => box.classList.remove("shown"), 3200);
   }
 
-  // Fetches a picture's file from a server function; null after telling what went wrong.
-  async function fetchPng(server, recipe) {
+  // Asks a server function for a picture's file: its bytes, or what went wrong.
+  async function fetchPng(ask, recipe) {
     let answer;
     try {
-      answer = await server.png(recipe);
+      answer = await ask(recipe);
     } catch {
       answer = { error: text("failed") };
     }
@@ -186,6 +214,8 @@ window.avatargan = (() => {
     h,
     icon,
     range,
+    toggle,
+    progress,
     on,
     emit,
     choose,

@@ -9,6 +9,9 @@
     let strip = null;
     let strength = DEFAULT_STRENGTH;
     let opener = null;
+    // Whether the background is to be cut away, and the file where it has been.
+    let transparent = false;
+    let cutOut = null;
     const panel = () => document.getElementById("chosen");
 
     function facts() {
@@ -47,11 +50,52 @@
 
     async function download(event) {
       const button = event.currentTarget;
+      const { name, recipe } = card;
+      const suffix = transparent ? "-transparent" : "";
       button.disabled = true;
-      const { bytes, error } = await avatargan.fetchPng(server, card.recipe);
+      const blob = transparent ? await loadCutOut() : await load(server.png, recipe);
       button.disabled = false;
-      if (error) return avatargan.toast(error);
-      avatargan.save(new Blob([bytes], { type: "image/png" }), `${card.name}.png`);
+      if (blob) avatargan.save(blob, `${name}${suffix}.png`);
+    }
+
+    async function load(ask, recipe) {
+      const { bytes, error } = await avatargan.fetchPng(ask, recipe);
+      if (!error) return new Blob([bytes], { type: "image/png" });
+      avatargan.toast(error);
+      return null;
+    }
+
+    // Of the chosen picture, asked for once.
+    function loadCutOut() {
+      const { recipe } = card;
+      if (cutOut?.recipe === recipe) return cutOut.blob;
+      if (cutOut?.url) URL.revokeObjectURL(cutOut.url);
+      const asked = { recipe, url: null };
+      cutOut = asked;
+      asked.blob = load(server.transparent_png, recipe).then((blob) => {
+        if (cutOut !== asked) return blob;
+        if (blob) asked.url = URL.createObjectURL(blob);
+        else cutOut = null; // so that the next try asks again
+        if (blob) showPicture();
+        return blob;
+      });
+      return asked.blob;
+    }
+
+    function showPicture() {
+      const url = transparent && cutOut?.recipe === card.recipe ? cutOut.url : null;
+      const image = host.querySelector("figure img");
+      image.src = url || card.picture;
+      image.classList.toggle("ag-checkered", Boolean(url));
+    }
+
+    function transparency() {
+      if (!props.transparency) return null;
+      return avatargan.toggle("transparent", transparent, (checked) => {
+        transparent = checked;
+        if (transparent) loadCutOut();
+        showPicture();
+      });
     }
 
     function recolouring() {
@@ -188,6 +232,7 @@
             heart(),
           ),
           facts(),
+          transparency(),
           h(
             "div",
             { class: "ag-buttons" },
@@ -216,6 +261,8 @@
           variations(),
         ),
       );
+      if (transparent) loadCutOut();
+      showPicture();
     }
 
     // On narrow screens the panel is a sheet above the page.

@@ -59,7 +59,7 @@
     function seedField() {
       const input = h("input", {
         type: "text",
-        class: "ag-morph-seeds",
+        class: "ag-text",
         "aria-label": text("morph_seeds"),
         placeholder: text("morph_seeds"),
         autocomplete: "off",
@@ -75,17 +75,6 @@
     }
 
     const ready = () => busy === null && chosen().length + seedCount() >= 2;
-
-    function progress() {
-      if (!busy) return null;
-      const bar = h("progress", { class: "ag-progress", "aria-label": text("morph_busy") });
-      if (busy.total) {
-        bar.max = busy.total;
-        bar.value = busy.done;
-      }
-      const label = busy.total ? text("zip_busy", busy) : text("morph_busy");
-      return h("div", { class: "ag-morph-progress", role: "status" }, bar, h("span", {}, label));
-    }
 
     function downloads() {
       return h(
@@ -133,7 +122,7 @@
           text("morph_make"),
         ),
         ...[
-          progress(),
+          busy ? avatargan.progress(busy, text("morph_busy")) : null,
           problem ? h("p", { class: "ag-verdict ag-bad", role: "alert" }, problem) : null,
           player
             ? h(

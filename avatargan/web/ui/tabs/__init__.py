@@ -5,6 +5,6 @@ A tab is a module with ``NAME`` (its id), ``TITLE`` (a key of ``translations/*.j
 it here. Tabs that are built later can use what earlier ones put into the context.
 """
 
-from avatargan.web.ui.tabs import collection, create, morph, restore
+from avatargan.web.ui.tabs import collection, create, export, morph, restore
 
-TABS = (create, collection, morph, restore)
+TABS = (create, collection, morph, export, restore)

@@ -8,10 +8,11 @@ from gradio.blocks import Block
 
 from avatargan.errors import OptionError
 from avatargan.recipe import vary as vary_recipe
+from avatargan.transparency import can_remove_backgrounds
 from avatargan.web.ui import controls, widgets
 from avatargan.web.ui.cards import card_of, gallery_updates, recipe_from_page
 from avatargan.web.ui.context import Context
-from avatargan.web.ui.downloads import png_function
+from avatargan.web.ui.downloads import png_functions
 from avatargan.web.ui.events import HIDDEN, sent
 from avatargan.web.ui.language import interface_text
 from avatargan.web.ui.messages import shown_to_user
@@ -37,8 +38,9 @@ def build(context: Context) -> None:
                 "detail",
                 None,
                 events=("vary", "recolour", "reopen"),
-                functions=[png_function(service)],
+                functions=png_functions(service),
                 elem_id="detail",
+                transparency=can_remove_backgrounds(),
                 palette={
                     name: len(service.attributes.offered(name))
                     for name in service.attributes.palette

@@ -2,8 +2,7 @@
 
 import base64
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -19,6 +18,7 @@ from avatargan.web.ui.cards import recipe_from_page
 from avatargan.web.ui.context import Context
 from avatargan.web.ui.controls import parse_seed
 from avatargan.web.ui.events import HIDDEN, sent
+from avatargan.web.ui.jobs import Job, run_job
 from avatargan.web.ui.messages import explain
 
 NAME = "morph"
@@ -31,8 +31,6 @@ MOST_KEYFRAMES = 12
 LONGEST_SEEDS_TEXT = 500
 #: Larger files are slow to hand to a page; the command line makes them.
 LARGEST_SIDE = 256
-#: Seconds between two updates of the progress bar.
-UPDATE_INTERVAL = 0.2
 #: What the browser is told that a file is, by extension; the first is what is played.
 MEDIA_TYPES = {
     ".webp": "image/webp",
@@ -40,25 +38,6 @@ MEDIA_TYPES = {
     ".png": "image/apng",
     ".mp4": "video/mp4",
 }
-
-
-class _AbandonedError(Exception):
-    """The visitor has left."""
-
-
-@dataclass
-class _Watch:
-    """How many frames a thread has drawn, and whether anybody still wants them."""
-
-    drawn: int = 0
-    abandoned: bool = False
-
-    def over(self, frames: Iterator[Image.Image]) -> Iterator[Image.Image]:
-        for frame in frames:
-            if self.abandoned:
-                raise _AbandonedError
-            yield frame
-            self.drawn += 1
 
 
 def build(context: Context) -> None:
@@ -103,22 +82,15 @@ def build(context: Context) -> None:
 
 def _encode(service: AvatarService, clip: Clip, extension: str) -> Iterator[dict[str, Any]]:
     """Encode in a thread, whose drawing takes turns with that of other visitors."""
-    watch = _Watch()
 
     def samples(count: int) -> list[Image.Image]:
         return service.run(lambda: list(clip.samples(count)))
 
-    frames = watch.over(service.in_turns(iter(clip.frames)))
-    watched = replace(clip, frames=frames, samples=samples)
-    with ThreadPoolExecutor(1, thread_name_prefix="morph") as pool:
-        work = pool.submit(encode_animation, watched, extension)
-        try:
-            while not work.done():
-                yield {"status": "busy", "done": watch.drawn, "total": clip.count}
-                wait([work], timeout=UPDATE_INTERVAL)
-        finally:
-            watch.abandoned = True
-        file = work.result()
+    def encode(job: Job) -> bytes:
+        frames = job.counted(service.in_turns(iter(clip.frames)))
+        return encode_animation(replace(clip, frames=frames, samples=samples), extension)
+
+    file = yield from run_job(service, encode, clip.count)
     yield {
         "status": "done",
         "file": base64.b64encode(file).decode("ascii"),

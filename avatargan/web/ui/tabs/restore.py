@@ -8,6 +8,7 @@ from PIL import Image
 
 from avatargan.errors import AvatarGanError
 from avatargan.recipe import Recipe, open_picture
+from avatargan.transparency import can_remove_backgrounds
 from avatargan.web.service import AvatarService
 from avatargan.web.ui import controls, widgets
 from avatargan.web.ui.cards import card_of, describe, gallery_value, now
@@ -63,7 +64,10 @@ def build(context: Context) -> None:
 def _redraw(service: AvatarService, recipe: Recipe, png: bytes) -> dict[str, Any]:
     """Draw the recipe and compare it with the picture that it came in."""
     (avatar,) = service.draw([recipe])
-    difference = _largest_difference(open_picture(png), avatar.image)
+    picture = open_picture(png)
+    if picture.mode == "RGBA" and can_remove_backgrounds():
+        avatar = service.cut_out(avatar)
+    difference = _largest_difference(picture, avatar.image)
     if difference is None or difference > CLOSE:
         status = "different"
     else:
@@ -75,5 +79,5 @@ def _largest_difference(first: Image.Image, second: Image.Image) -> int | None:
     """Return by how much of 255 two pictures differ at most; None for different sizes."""
     if first.size != second.size:
         return None
-    a, b = (np.asarray(image.convert("RGB"), dtype=np.int16) for image in (first, second))
+    a, b = (np.asarray(image.convert("RGBA"), dtype=np.int16) for image in (first, second))
     return int(np.abs(a - b).max())
