@@ -4,7 +4,8 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import groupby, islice
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -199,10 +200,7 @@ class AvatarPipeline:
         rows = [self._latents_of(recipe) for recipe in recipes]
         z = np.stack([row[0] for row in rows]) if rows else np.zeros((0, self.generator.z_dim))
         w = np.stack([row[1] for row in rows]) if rows else np.zeros((0, self.generator.w_dim))
-        labels = [
-            [self.attributes.index(name, recipe.attributes[name]) for name in self.attributes]
-            for recipe in recipes
-        ]
+        labels = [self._labels(recipe) for recipe in recipes]
         return Latents(
             z=z.astype(np.float32),
             w=w.astype(np.float32),
@@ -305,25 +303,20 @@ class AvatarPipeline:
         self._check_size(recipe.size)
 
     def _draw_chunk(self, recipes: list[Recipe]) -> Iterator[Avatar]:
-        conditions = []
-        for recipe in recipes:
-            _, w = self._latents_of(recipe)
-            labels = {
-                name: self.attributes.index(name, recipe.attributes[name])
-                for name in self.attributes
-            }
-            conditions.append(self._condition(torch.from_numpy(w)[None], labels, recipe.psi))
         # Runs of one size, in the order that was asked for.
-        start = 0
-        while start < len(recipes):
-            size = recipes[start].size
-            end = start + 1
-            while end < len(recipes) and recipes[end].size == size:
-                end += 1
-            images = self._render(conditions[start:end], size)
-            for recipe, image in zip(recipes[start:end], images, strict=True):
+        for size, run in groupby(recipes, key=attrgetter("size")):
+            same_size = list(run)
+            conditions = []
+            for recipe in same_size:
+                _, w = self._latents_of(recipe)
+                labels = dict(zip(self.attributes, self._labels(recipe), strict=True))
+                conditions.append(self._condition(torch.from_numpy(w)[None], labels, recipe.psi))
+            for recipe, image in zip(same_size, self._render(conditions, size), strict=True):
                 yield Avatar(image, recipe)
-            start = end
+
+    def _labels(self, recipe: Recipe) -> list[int]:
+        """Return the index of each attribute's choice, in the order of the taxonomy."""
+        return [self.attributes.index(name, recipe.attributes[name]) for name in self.attributes]
 
     def _render(self, conditions: list[tuple[Tensor, Tensor]], size: int) -> Iterator[Image.Image]:
         w = torch.cat([w for w, _ in conditions])

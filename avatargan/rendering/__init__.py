@@ -5,8 +5,7 @@ picture's bytes do not depend on how many others are drawn with it: convolution 
 their algorithms, and with them the last bits, by the size of the batch.
 """
 
-from avatargan.devices import available_devices, choose_device
 from avatargan.rendering.base import Renderer
 from avatargan.rendering.create import create_renderer
 
-__all__ = ["Renderer", "available_devices", "choose_device", "create_renderer"]
+__all__ = ["Renderer", "create_renderer"]
