@@ -212,7 +212,7 @@ def test_the_preview_page_works_from_the_disk(crowd, page):
     assert page.locator("main img").count() == 10
     images = page.locator("main img")
     images.first.scroll_into_view_if_needed()
-    page.wait_for_function("document.querySelector('main img').naturalWidth === 128")
+    playwright.expect(images.first).to_have_js_property("naturalWidth", 128)
     assert images.evaluate_all("all => all.every(image => image.loading === 'lazy')")
 
     first = json.loads((crowd / "manifest.jsonl").read_text().splitlines()[0])
@@ -243,7 +243,8 @@ def test_the_preview_page_shows_what_names_and_licences_hold_as_text(small, page
     )
     list(Exporter(plan, ExportFolder(tmp_path), LocalStudio(small, Finisher())).run())
     page.goto((tmp_path / "index.html").as_uri())
-    page.wait_for_function("document.querySelector('main img').naturalWidth === 32")
+    image = page.locator("main img")
+    playwright.expect(image).to_have_js_property("naturalWidth", 32)
     assert page.title() == "1 avatar"
     assert "</script>" in page.locator("footer").text_content()
-    assert quote("a & b '0' %20 #1.png", safe="'") in page.locator("main img").get_attribute("src")
+    assert quote("a & b '0' %20 #1.png", safe="'") in image.get_attribute("src")
