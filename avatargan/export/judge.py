@@ -9,8 +9,7 @@ from PIL import Image
 
 from avatargan.attributes import Taxonomy
 from avatargan.errors import OptionError
-from avatargan.networks import load_critic
-from avatargan.networks.critic import Critic
+from avatargan.networks import ConditionalCritic, load_critic
 from avatargan.weights import read_weights
 from avatargan.weights_header import CRITIC_ROLE, SHIPPED_CRITIC, shipped_weights
 
@@ -41,7 +40,7 @@ class CriticJudge:
     then) cannot carry anything over from one picture to the next.
     """
 
-    def __init__(self, critic: Critic, sha256: str) -> None:
+    def __init__(self, critic: ConditionalCritic, sha256: str) -> None:
         self.critic = critic
         self.sha256 = sha256
 
