@@ -50,6 +50,8 @@ class Critic(ConditionalCritic):
         feature_dim: width of the features that scores and classes are read from.
     """
 
+    architecture = "avatar"
+
     def __init__(
         self, attributes: Taxonomy, *, channels: Mapping[int, int], feature_dim: int = 256
     ) -> None:
