@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         outcome = _run(given)
     except AvatarGanError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2
     if outcome is not None and outcome.signal is not None:
         return 128 + outcome.signal
@@ -83,9 +83,9 @@ def _run(given: argparse.Namespace) -> Outcome | None:
         observer = ProgressObserver(settings, processes, given.quiet)
         stack.callback(observer.close)
         if given.dry_run:
-            data = [source.open() for source in sources]
-            for line in plan_lines(settings, data, processes):
-                print(line)
+            opened = [source.open() for source in sources]
+            lines = plan_lines(settings, opened, processes)
+            print("\n".join(lines))  # noqa: T201
             return None
         if processes.is_first:
             stack.enter_context(folder.lock())
@@ -223,7 +223,7 @@ class _Parser(argparse.ArgumentParser):
     """Reports mistakes in one line, as every command here does."""
 
     def error(self, message: str) -> Any:
-        print(f"error: {message}", file=sys.stderr)
+        print(f"error: {message}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
 
 

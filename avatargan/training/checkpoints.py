@@ -13,12 +13,12 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from avatargan.errors import CheckpointError
 from avatargan.files import write_atomically
 from avatargan.training.trainer import Trainer
+from avatargan.weights import safetensors_bytes
 
 FORMAT = "avatargan checkpoint"
 VERSION = "1"
@@ -71,7 +71,7 @@ def write_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int) -> Path:
     tensors = {
         name: values.detach().cpu().contiguous() for name, values in checkpoint.tensors.items()
     }
-    write_atomically(path, save(tensors, dict(checkpoint.metadata)))
+    write_atomically(path, safetensors_bytes(tensors, checkpoint.metadata))
     for old in list_checkpoints(folder)[:-keep]:
         old.unlink(missing_ok=True)
     return path

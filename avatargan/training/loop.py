@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from avatargan.errors import DivergenceError
+from avatargan.networks import ConditionalGenerator
 from avatargan.training import checkpoints
 from avatargan.training.data import Batch, TrainingData, made_ahead, positions_of_step
 from avatargan.training.distributed import Processes
@@ -122,7 +123,7 @@ def train(
         if _due("checkpoint_every", trainer) or stopping or done:
             _save(trainer, data, folder, observer, samples=_due("sample_every", trainer) or done)
         elif _due("sample_every", trainer) and processes.is_first:
-            _draw_samples(trainer, data, folder, observer)
+            _draw_samples(trainer, _settled_average(trainer, data), folder, observer)
         if stopping:
             return Outcome(seen, stop.signal)
     return Outcome(trainer.images_seen, None)
@@ -178,10 +179,11 @@ def _save(
     write_weights(folder.generator, average.state_dict(), average.metadata())
     write_weights(folder.critic, trainer.critic.state_dict(), trainer.critic.metadata())
     if samples:
-        _draw_samples(trainer, data, folder, observer)
+        _draw_samples(trainer, average, folder, observer)
 
 
-def _settled_average(trainer: Trainer, data: TrainingData) -> Any:
+def _settled_average(trainer: Trainer, data: TrainingData) -> ConditionalGenerator:
+    """Return the average of the generator, ready to draw."""
     average = trainer.ema.generator
     average.update_statistics(
         statistic_batches(data, average, trainer.settings.seed, trainer.device)
@@ -190,9 +192,9 @@ def _settled_average(trainer: Trainer, data: TrainingData) -> Any:
 
 
 def _draw_samples(
-    trainer: Trainer, data: TrainingData, folder: RunFolder, observer: Observer
+    trainer: Trainer, average: ConditionalGenerator, folder: RunFolder, observer: Observer
 ) -> None:
-    grid = sample_grid(_settled_average(trainer, data), trainer.settings.sample_psi)
+    grid = sample_grid(average, trainer.settings.sample_psi)
     folder.write_samples(trainer.images_seen, grid)
     observer.samples(trainer.images_seen, grid)
 
@@ -216,9 +218,7 @@ def _check_parameters(trainer: Trainer, folder: RunFolder) -> None:
     for part, network in (("generator", trainer.generator), ("critic", trainer.critic)):
         for name, values in network.named_parameters():
             if not _all_finite(values):
-                raise _diverged(
-                    f"the {part}'s {name} is not finite", trainer.images_seen, folder
-                )
+                raise _diverged(f"the {part}'s {name} is not finite", trainer.images_seen, folder)
 
 
 def _all_finite(values: Tensor) -> bool:

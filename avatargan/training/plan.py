@@ -53,9 +53,7 @@ def costs_of(
         generator = settings.family.generator.for_training(*shape).train()
         critic = settings.family.critic.for_training(*shape).train()
         z = torch.zeros(_SAMPLE, generator.z_dim)
-        labels = {
-            name: torch.zeros(_SAMPLE, dtype=torch.long) for name in attributes
-        }
+        labels = {name: torch.zeros(_SAMPLE, dtype=torch.long) for name in attributes}
         side = settings.picture_size
         images = torch.zeros(_SAMPLE, 3, side, side)
 

@@ -39,7 +39,8 @@ def gradient_norm(gradient: Tensor) -> Tensor:
     0 where the norm is 0.
     """
     gradient = gradient if gradient.dtype == torch.float64 else gradient.float()
-    return gradient.flatten(1).norm(dim=1)
+    norm: Tensor = torch.linalg.vector_norm(gradient.flatten(1), dim=1)
+    return norm
 
 
 def dragan_perturbation(x: Tensor, scale: Tensor, noise: Tensor, deviation: Tensor) -> Tensor:

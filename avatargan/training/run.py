@@ -165,9 +165,7 @@ def new_run(
     return Run(folder, config, data, trainer, transfers)
 
 
-def continued_settings(
-    config: Mapping[str, Any], changes: Mapping[str, Any]
-) -> TrainingSettings:
+def continued_settings(config: Mapping[str, Any], changes: Mapping[str, Any]) -> TrainingSettings:
     """Return the settings of a run with those that were asked to change.
 
     Raises:
@@ -260,4 +258,3 @@ def describe(device: torch.device) -> str:
     if device.type == "cuda":
         return str(torch.cuda.get_device_name(device))
     return f"CPU, {torch.get_num_threads()} threads"
-

@@ -65,11 +65,13 @@ class Sampler:
     def take(self, positions: NDArray[np.int64] | Sequence[int]) -> Sample:
         """Return what is at these positions of the run, counted from 0."""
         rows = [self._at(int(position)) for position in positions]
-        sources, occurrences = (np.array(column, dtype=np.int64) for column in zip(*rows))
+        sources, occurrences = (
+            np.array(column, dtype=np.int64) for column in zip(*rows, strict=True)
+        )
         pictures = np.array(
             [
                 self._picture(source, occurrence)
-                for source, occurrence in zip(sources.tolist(), occurrences.tolist())
+                for source, occurrence in zip(sources.tolist(), occurrences.tolist(), strict=True)
             ],
             dtype=np.int64,
         )

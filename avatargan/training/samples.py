@@ -1,7 +1,6 @@
 """Grids of samples with fixed seeds and labels, to see a run learn."""
 
-from collections.abc import Iterator, Mapping
-from itertools import product
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from avatargan.training.data import TrainingData, positions_of_step
 from avatargan.training.randomness import StepRandom
 
 #: Latents over which what drawing needs beside the weights is averaged.
-STATISTIC_BATCHES = 16
+STATISTIC_BATCHES = 12
 STATISTIC_BATCH = 64
 _STATISTICS = 12
 #: Rows and columns of a grid.
@@ -52,15 +51,20 @@ def sample_grid(generator: ConditionalGenerator, psi: float) -> Image.Image:
     columns = _columns(attributes)
     rows = range(ROWS)
     device = next(generator.parameters()).device
-    pictures = []
-    for row, choice in product(rows, columns.values):
-        labels = _labels(attributes, row, {columns.name: choice})
-        z = torch.from_numpy(seeds_to_z([row], generator.z_dim)).to(device)
-        index = {name: torch.tensor([place], device=device) for name, place in labels.items()}
-        pictures.append(to_picture(generator.draw(z, index, psi)[0]))
+    pictures: list[Image.Image] = []
+    for row in rows:
+        labels = [_labels(attributes, row, {columns.name: choice}) for choice in columns.values]
+        z = torch.from_numpy(seeds_to_z([row] * len(labels), generator.z_dim)).to(device)
+        index = {
+            name: torch.tensor([each[name] for each in labels], device=device)
+            for name in attributes
+        }
+        pictures.extend(to_picture(image) for image in generator.draw(z, index, psi))
     cell = max(generator.resolution, SMALLEST_CELL)
-    captions = [_caption(attributes, row, columns.name) for row in rows]
-    return xy_grid(pictures, [columns], [Axis("seed", captions)], cell=min(cell, 256))
+    others = [name for name in attributes if name != columns.name]
+    captions = [_caption(attributes, row, others) for row in rows]
+    axis = Axis(", ".join(["seed", *others]), captions)
+    return xy_grid(pictures, [columns], [axis], cell=min(cell, 256))
 
 
 def to_picture(image: Tensor) -> Image.Image:
@@ -86,10 +90,6 @@ def _labels(attributes: Taxonomy, row: int, chosen: Mapping[str, str]) -> dict[s
     return labels
 
 
-def _caption(attributes: Taxonomy, row: int, column: str) -> str:
-    others = [
-        attributes.offered(name)[row % len(attributes.offered(name))]
-        for name in attributes
-        if name != column
-    ]
-    return ", ".join([str(row), *others])
+def _caption(attributes: Taxonomy, row: int, names: Sequence[str]) -> str:
+    offered = [attributes.offered(name) for name in names]
+    return ", ".join([str(row), *(choices[row % len(choices)] for choices in offered)])

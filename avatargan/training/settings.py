@@ -51,9 +51,7 @@ class TrainingSettings:
     learning_rate: float | None = _setting(
         None, "of Adam, for both networks; the network's own by default", above=0.0, most=1.0
     )
-    regularizer: str = _setting(
-        "dragan", "gradient penalty on the critic", choices=REGULARIZERS
-    )
+    regularizer: str = _setting("dragan", "gradient penalty on the critic", choices=REGULARIZERS)
     penalty_weight: float = _setting(0.5, "weight of the gradient penalty", least=0.0)
     penalty_interval: int = _setting(
         4, "steps from one gradient penalty to the next; its weight grows in proportion", least=1
@@ -66,8 +64,10 @@ class TrainingSettings:
         0.125, "augmentation: furthest shift, as a part of the side", least=0.0, most=0.5
     )
     cutout: float = _setting(
-        0.5, "augmentation: side of the square that is hidden, as a part of the side",
-        least=0.0, most=1.0,
+        0.5,
+        "augmentation: side of the square that is hidden, as a part of the side",
+        least=0.0,
+        most=1.0,
     )
     cutout_probability: float = _setting(
         0.5, "augmentation: how often a square is hidden", least=0.0, most=1.0
@@ -80,11 +80,13 @@ class TrainingSettings:
         0, "images at the start from which the critic alone learns", least=0
     )
     split: str = _setting(
-        "train", "train on the pictures of that split, a tenth being kept for evaluation, or on all",
+        "train",
+        "train on the pictures of that split, a tenth being kept for evaluation, or on all",
         choices=SPLITS,
     )
     precision: str = _setting(
-        "auto", "arithmetic of the networks; auto: bf16 where the device is fast at it",
+        "auto",
+        "arithmetic of the networks; auto: bf16 where the device is fast at it",
         choices=PRECISIONS,
     )
     compile: str = _setting(
@@ -99,9 +101,7 @@ class TrainingSettings:
     sample_every: int = _setting(
         0, "images between grids of samples; 0: a 20th of the run", least=0
     )
-    checkpoint_every: int = _setting(
-        0, "images between checkpoints; 0: a 20th of the run", least=0
-    )
+    checkpoint_every: int = _setting(0, "images between checkpoints; 0: a 20th of the run", least=0)
     keep: int = _setting(3, "how many checkpoints to keep, the newest", least=1)
     sample_psi: float = _setting(0.7, "truncation of the samples", least=0.0, most=2.0)
     tensorboard: str = _setting(
@@ -160,8 +160,10 @@ class TrainingSettings:
             )
         for what, count in (
             (f"a batch of {share} for each process", share),
-            (f"the gradient penalty's part of it, {self.penalty_batch(share)}",
-             self.penalty_batch(share)),
+            (
+                f"the gradient penalty's part of it, {self.penalty_batch(share)}",
+                self.penalty_batch(share),
+            ),
         ):
             if count > STATISTIC_GROUP and count % STATISTIC_GROUP:
                 raise OptionError(
@@ -188,9 +190,7 @@ class TrainingSettings:
         names = [setting.name for setting in dataclasses.fields(cls)]
         for name in values:
             if name not in names:
-                raise OptionError(
-                    f"there is no setting '{name}'{did_you_mean(name, names)}"
-                )
+                raise OptionError(f"there is no setting '{name}'{did_you_mean(name, names)}")
         return cls(**values)
 
 

@@ -124,9 +124,7 @@ class Trainer:
             self.images_seen += settings.batch
         return metrics
 
-    def _critic_step(
-        self, batch: Batch, real: Tensor, fake: Tensor, random: StepRandom
-    ) -> Metrics:
+    def _critic_step(self, batch: Batch, real: Tensor, fake: Tensor, random: StepRandom) -> Metrics:
         change = self._augmentation(random), self._augmentation(random)
         images = torch.cat([change[0](real), change[1](fake.to(real.dtype))])
         labels = {
@@ -190,9 +188,7 @@ class Trainer:
             scores, classes = self.critic(change(fake), batch.fake_labels)
         adversarial = generator_loss(_exact(scores))
         of_classes = class_loss(classes, batch.fake_labels, self.critic.attributes)
-        self._learn(
-            self.generator_optimizer, adversarial + self.settings.class_weight * of_classes
-        )
+        self._learn(self.generator_optimizer, adversarial + self.settings.class_weight * of_classes)
         self.critic.requires_grad_(True)
         metrics = {"generator_loss": adversarial, "class_loss_fake": of_classes}
         metrics |= self._accuracy("accuracy_fake", classes, batch.fake_labels)
@@ -226,9 +222,7 @@ class Trainer:
         return rate
 
     def _augmentation(self, random: StepRandom) -> Augmentation:
-        return Augmentation.draw(
-            self.augmentation, self.batch, self.settings.picture_size, random
-        )
+        return Augmentation.draw(self.augmentation, self.batch, self.settings.picture_size, random)
 
     def _precision(self) -> AbstractContextManager[Any]:
         if not self.bf16:
@@ -291,8 +285,11 @@ def uses_bf16(precision: str, device: torch.device) -> bool:
     if precision != "auto":
         return precision == "bf16"
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return False
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # Where the CPU has instructions for it, bf16 is about twice as fast; elsewhere it is emulated.
+    tell = getattr(torch.cpu, "get_capabilities", None)  # since torch 2.12
+    there: Mapping[str, object] = tell() if tell is not None else {}
+    return bool(there.get("avx512_bf16") or there.get("amx_bf16"))
 
 
 def _exact(values: Tensor) -> Tensor:
