@@ -5,7 +5,7 @@ ones keep their embeddings, new ones start from the mean of the known ones, so t
 something sound from the first step on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -108,6 +108,8 @@ class _Transfer:
         values = self.tensors.get(name)
         if values is None:
             return None
+        if name.endswith(".bias") and values.shape == like.shape:
+            return values.float() + self._of_dropped_attributes(name)
         inputs = self._inputs(name)
         if inputs is not None:
             return self._with_inputs(name, values.float(), inputs, like)
@@ -154,13 +156,9 @@ class _Transfer:
         """Match the columns of a layer by the attributes whose embeddings they read."""
         widths = {attribute: self._width(attribute) for attribute in inputs["old"]}
         first = values.shape[1] - sum(widths.values())  # the columns of w, or of z
-        sees_embeddings = first > 0 and self._reads_embeddings(name, first)
-        if not sees_embeddings:
+        if first <= 0 or not self._reads_embeddings(name, first):
             return values if values.shape == like.shape else None
-        columns, start = {}, first
-        for attribute, width in widths.items():
-            columns[attribute] = values[:, start : start + width]
-            start += width
+        columns = self._columns(name, values, inputs["old"])
         new_names = inputs["new"]
         rest = like.shape[1] - first
         known = sum(widths.get(attribute, 0) for attribute in new_names)
@@ -179,6 +177,36 @@ class _Transfer:
             # Equalised layers divide by the square root of their inputs at run time.
             joined = joined * (like.shape[1] / values.shape[1]) ** 0.5
         return joined
+
+    def _of_dropped_attributes(self, name: str) -> Tensor | float:
+        """Return what attributes that the run does not have add to a layer in the mean.
+
+        Joined to the bias, it keeps the pictures as they were on average.
+        """
+        weight = f"{name.removesuffix('.bias')}.weight"
+        inputs = self._inputs(weight)
+        if inputs is None:
+            return 0.0
+        columns = self._columns(weight, self.tensors[weight].float(), inputs["old"])
+        dropped = [attribute for attribute in columns if attribute not in inputs["new"]]
+        gain = self.tensors[weight].shape[1] ** -0.5  # of equalised layers, at run time
+        total: Tensor | float = 0.0
+        for attribute in dropped:
+            known = [index for index, choice in enumerate(self.old[attribute]) if choice != UNKNOWN]
+            mean = self.tensors[f"embed.{attribute}.weight"].float()[known].mean(dim=0)
+            total = total + columns[attribute] @ mean * gain
+        return total
+
+    def _columns(self, name: str, values: Tensor, attributes: Sequence[str]) -> dict[str, Tensor]:
+        """Return the columns of a layer that read the embedding of each attribute."""
+        start = values.shape[1] - sum(map(self._width, attributes))
+        if start <= 0 or not self._reads_embeddings(name, start):
+            return {}
+        columns = {}
+        for attribute in attributes:
+            columns[attribute] = values[:, start : start + self._width(attribute)]
+            start += self._width(attribute)
+        return columns
 
     def _reads_embeddings(self, name: str, first: int) -> bool:
         if not name.endswith(".affine.weight"):

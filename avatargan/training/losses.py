@@ -3,7 +3,7 @@
 D is the critic's score before any sigmoid; softplus(x) = log(1 + exp(x)).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -55,7 +55,10 @@ def class_targets(labels: Tensor, choices: tuple[str, ...]) -> Tensor:
 
 
 def class_loss(
-    classes: Mapping[str, Tensor], labels: Mapping[str, Tensor], attributes: Taxonomy
+    classes: Mapping[str, Tensor],
+    labels: Mapping[str, Tensor],
+    attributes: Taxonomy,
+    mean_count: Callable[[Tensor], Tensor] = lambda count: count,
 ) -> Tensor:
     """Return the loss of the auxiliary classifiers, summed over the attributes.
 
@@ -67,14 +70,20 @@ def class_loss(
         classes: class scores by attribute, ``[B, offered choices]``.
         labels: indices by attribute, ``[B]``; attributes without class scores are passed over.
         attributes: the taxonomy of the labels.
+        mean_count: the mean over the processes that share a batch of how many labels each knows.
+            The mean of their losses is then the loss of the whole batch.
     """
     terms = []
     for name, scores in classes.items():
         targets = class_targets(labels[name], attributes[name])
         summed = functional.cross_entropy(
-            scores.float(), targets, ignore_index=IGNORED, reduction="sum"
+            scores if scores.dtype == torch.float64 else scores.float(),
+            targets,
+            ignore_index=IGNORED,
+            reduction="sum",
         )
-        terms.append(summed / (targets != IGNORED).sum().clamp(min=1))
+        count = mean_count((targets != IGNORED).sum().to(summed.dtype))
+        terms.append(summed / count.where(count > 0, 1))
     if not terms:
         return next(iter(labels.values())).new_zeros((), dtype=torch.float32)
     return torch.stack(terms).sum()

@@ -1,5 +1,6 @@
 """One step of training, and all the state that lasts from step to step."""
 
+import inspect
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -135,7 +136,7 @@ class Trainer:
         real_score, fake_score = _exact(scores).chunk(2)
         real_classes = {name: rows[: self.batch] for name, rows in classes.items()}
         adversarial = critic_loss(real_score, fake_score)
-        of_classes = class_loss(real_classes, batch.labels, self.critic.attributes)
+        of_classes = self._class_loss(real_classes, batch.labels)
         loss = adversarial + self.settings.class_weight * of_classes
         metrics = {
             "critic_loss": adversarial,
@@ -187,12 +188,15 @@ class Trainer:
             # Not the wrapper of several processes: the critic gathers no gradients here.
             scores, classes = self.critic(change(fake), batch.fake_labels)
         adversarial = generator_loss(_exact(scores))
-        of_classes = class_loss(classes, batch.fake_labels, self.critic.attributes)
+        of_classes = self._class_loss(classes, batch.fake_labels)
         self._learn(self.generator_optimizer, adversarial + self.settings.class_weight * of_classes)
         self.critic.requires_grad_(True)
         metrics = {"generator_loss": adversarial, "class_loss_fake": of_classes}
         metrics |= self._accuracy("accuracy_fake", classes, batch.fake_labels)
         return _detached(metrics)
+
+    def _class_loss(self, classes: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> Tensor:
+        return class_loss(classes, labels, self.critic.attributes, self.processes.mean)
 
     def _accuracy(
         self, prefix: str, classes: Mapping[str, Tensor], labels: Mapping[str, Tensor]
@@ -248,7 +252,7 @@ class Trainer:
             network = DistributedDataParallel(
                 network,
                 device_ids=[self.device.index] if on_cuda else None,
-                broadcast_buffers=False,  # each process keeps its own minibatch statistics
+                **_own_buffers(),
             )
         wanted = settings.compile == "on" or (
             settings.compile == "auto" and self.device.type == "cuda"
@@ -278,6 +282,16 @@ class Trainer:
             name: torch.zeros(count, dtype=torch.long, device=self.device)
             for name in self.generator.attributes
         }
+
+
+def _own_buffers() -> dict[str, Any]:
+    """Return the option that lets each process keep its own minibatch statistics.
+
+    torch 2.13 renamed it, and warns about the name that those before it know.
+    """
+    known = inspect.signature(DistributedDataParallel.__init__).parameters
+    renamed = "forward_sync_buffers"
+    return {renamed if renamed in known else "broadcast_buffers": False}
 
 
 def uses_bf16(precision: str, device: torch.device) -> bool:

@@ -25,9 +25,7 @@ def test_shifts_and_cut_outs_agree_with_a_plain_computation():
                     expected[:, row, column] = images[index, :, row - rows, column - columns]
         side = int(change.sides[index])
         top, left = int(change.tops[index]), int(change.lefts[index])
-        expected[
-            :, max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)
-        ] = 0
+        expected[:, max(top, 0) : max(top + side, 0), max(left, 0) : max(left + side, 0)] = 0
         torch.testing.assert_close(changed[index], expected, rtol=0, atol=0)
 
 

@@ -69,7 +69,10 @@ def test_gradients_of_losses_agree_with_finite_differences(loss):
 
 def test_class_loss_by_hand_passes_over_unknown_labels():
     taxonomy = Taxonomy({"style": ["a"], "hair": ["red", "blue", "unknown"], "hat": ["no", "yes"]})
-    classes = {"hair": doubles(1.0, 3.0, 2.0, 0.0).reshape(2, 2), "hat": doubles(0, 1, 2, 5, 1, 1).reshape(3, 2)}
+    classes = {
+        "hair": doubles(1.0, 3.0, 2.0, 0.0).reshape(2, 2),
+        "hat": doubles(0, 1, 2, 5, 1, 1).reshape(3, 2),
+    }
     labels = {
         "style": torch.tensor([0, 0]),
         "hair": torch.tensor([1, 2]),  # blue, unknown

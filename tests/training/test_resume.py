@@ -9,7 +9,13 @@ import signal
 import pytest
 import torch
 
-from avatargan.errors import CheckpointError, DatasetError, DivergenceError, OptionError, OutputError
+from avatargan.errors import (
+    CheckpointError,
+    DatasetError,
+    DivergenceError,
+    OptionError,
+    OutputError,
+)
 from avatargan.training.checkpoints import list_checkpoints, read_checkpoint
 from avatargan.training.run_folder import RunFolder
 from avatargan.training.trainer import Trainer
@@ -58,7 +64,7 @@ def finish_with_kills(out, faces, cache, kills, chance, **changes):
 def test_a_run_killed_and_continued_ends_with_the_same_bytes(tmp_path, faces, cache, network):
     changes = {"network": network, "checkpoint_every": 16, "images": 240}
     if network == "dcgan64":
-        changes |= {"resolution": None, "regularizer": "r1"}
+        changes |= {"resolution": None, "regularizer": "r1", "images": 96, "checkpoint_every": 24}
     train_tiny(tmp_path / "whole", faces, cache, **changes)
     finish_with_kills(tmp_path / "killed", faces, cache, 2, random.Random(1), **changes)
     assert state(tmp_path / "killed") == state(tmp_path / "whole")
@@ -79,7 +85,7 @@ def test_metrics_and_samples_of_a_continued_run_have_no_gaps_or_repetitions(
 ):
     train_tiny(tmp_path / "whole", faces, cache)
     stop_after(monkeypatch, 88)
-    with pytest.raises(Interrupted):
+    with pytest.raises(StoppedError):
         train_tiny(tmp_path / "cut", faces, cache)
     monkeypatch.undo()
     train_tiny(tmp_path / "cut", faces, cache)
@@ -91,7 +97,7 @@ def test_metrics_and_samples_of_a_continued_run_have_no_gaps_or_repetitions(
     assert len(names[0]) == 3
 
 
-class Interrupted(Exception):
+class StoppedError(Exception):
     """Stands for anything that ends a run between two steps."""
 
 
@@ -100,14 +106,16 @@ def stop_after(monkeypatch, images):
 
     def limited(trainer, batch):
         if trainer.images_seen >= images:
-            raise Interrupted
+            raise StoppedError
         return step(trainer, batch)
 
     monkeypatch.setattr(Trainer, "step", limited)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_saves_where_the_run_stands_and_leaves(tmp_path, faces, cache, monkeypatch, number):
+def test_a_signal_saves_where_the_run_stands_and_leaves(
+    tmp_path, faces, cache, monkeypatch, number
+):
     step = Trainer.step
 
     def signalled(trainer, batch):
@@ -212,7 +220,8 @@ def test_a_full_disk_is_one_clear_error_and_leaves_no_half_file(
 
 
 def test_two_processes_cannot_train_in_one_folder(tmp_path, faces, cache):
-    with RunFolder(tmp_path / "run").lock():
-        with pytest.raises(OutputError, match="by another process"):
-            train_tiny(tmp_path / "run", faces, cache)
-
+    with (
+        RunFolder(tmp_path / "run").lock(),
+        pytest.raises(OutputError, match="by another process"),
+    ):
+        train_tiny(tmp_path / "run", faces, cache)

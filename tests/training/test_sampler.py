@@ -14,7 +14,8 @@ from avatargan.training.sampler import Sampler
 
 def take(sampler, positions):
     sample = sampler.take(positions)
-    return list(zip(sample.sources.tolist(), sample.pictures.tolist(), sample.flips.tolist()))
+    columns = (sample.sources, sample.pictures, sample.flips)
+    return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 @given(size=st.integers(1, 50), seed=st.integers(0, 2**63 - 1), epoch=st.integers(0, 3))
@@ -41,7 +42,7 @@ def test_what_is_shown_depends_on_neither_batch_nor_processes_nor_where_a_run_be
         for rank in range(processes):
             positions = positions_of_step(first, batch, rank, processes)
             rows = take(Sampler(sizes, weights, seed), positions)
-            together |= dict(zip(positions.tolist(), rows))
+            together |= dict(zip(positions.tolist(), rows, strict=True))
     assert [together[position] for position in range(start, start + 24)] == alone
 
 
