@@ -22,11 +22,10 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 from avatargan.devices import choose_device
 from avatargan.errors import AvatarGanError, OptionError
 from avatargan.training import run as runs
-from avatargan.training.distributed import Processes, joined_processes
+from avatargan.training.distributed import joined_processes
 from avatargan.training.loop import Outcome, train
 from avatargan.training.observers import ProgressObserver
 from avatargan.training.plan import plan_lines
-from avatargan.training.report import write_report
 from avatargan.training.run_folder import RunFolder
 from avatargan.training.settings import TrainingSettings, read_config
 from avatargan.training.stopping import StopRequest
@@ -95,25 +94,23 @@ def _run(given: argparse.Namespace) -> Outcome | None:
             run = runs.new_run(settings, data, folder, processes, initial)
         else:
             run = runs.continued_run(settings, config, data, folder, processes)
-        return _train(run, processes, observer)
+        return _train(run, observer)
 
 
-def _train(run: runs.Run, processes: Processes, observer: ProgressObserver) -> Outcome:
+def _train(run: runs.Run, observer: ProgressObserver) -> Outcome:
     for part, transfer in run.transfers.items():
         observer.say(*(f"{part}: {line}" for line in transfer.lines()))
     observer.say(*run.trainer.notes)
     observer.start(run)
     with StopRequest() as stop:
         outcome = train(run.trainer, run.data, run.folder, observer, stop)
-    if processes.is_first:
-        report = write_report(run.folder)
-        if outcome.signal is None:
-            observer.say(f"done: {run.folder.generator}, {report}")
-        else:
-            observer.say(
-                f"stopped at {outcome.images_seen:,} images; "
-                f"go on with: python train.py --resume {run.folder.path}"
-            )
+    if outcome.signal is None:
+        observer.say(f"done: {run.folder.generator}, {run.folder.report}")
+    else:
+        observer.say(
+            f"stopped at {outcome.images_seen:,} images; "
+            f"go on with: python train.py --resume {run.folder.path}"
+        )
     return outcome
 
 

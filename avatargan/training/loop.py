@@ -14,6 +14,7 @@ from avatargan.networks import ConditionalGenerator
 from avatargan.training import checkpoints
 from avatargan.training.data import Batch, TrainingData, made_ahead, positions_of_step
 from avatargan.training.distributed import Processes
+from avatargan.training.report import write_report
 from avatargan.training.run_folder import RunFolder
 from avatargan.training.samples import sample_grid, statistic_batches
 from avatargan.training.stopping import StopRequest
@@ -120,12 +121,13 @@ def train(
                 }
                 folder.append_metrics(entry)
                 observer.metrics(entry)
-        if _due("checkpoint_every", trainer) or stopping or done:
+        if stopping:  # in a hurry: weights to draw with can be made again from the checkpoint
+            _save_checkpoint(trainer, folder)
+            return Outcome(seen, stop.signal)
+        if _due("checkpoint_every", trainer) or done:
             _save(trainer, data, folder, observer, samples=_due("sample_every", trainer) or done)
         elif _due("sample_every", trainer) and processes.is_first:
             _draw_samples(trainer, _settled_average(trainer, data), folder, observer)
-        if stopping:
-            return Outcome(seen, stop.signal)
     return Outcome(trainer.images_seen, None)
 
 
@@ -173,13 +175,18 @@ def _save(
     """Write a checkpoint, weights to draw with, and samples where they are due."""
     if not trainer.processes.is_first:
         return
-    state = checkpoints.state_of(trainer)
-    checkpoints.write_checkpoint(folder.checkpoints, state, trainer.settings.keep)
+    _save_checkpoint(trainer, folder)
     average = _settled_average(trainer, data)
     write_weights(folder.generator, average.state_dict(), average.metadata())
     write_weights(folder.critic, trainer.critic.state_dict(), trainer.critic.metadata())
     if samples:
         _draw_samples(trainer, average, folder, observer)
+
+
+def _save_checkpoint(trainer: Trainer, folder: RunFolder) -> None:
+    if trainer.processes.is_first:
+        state = checkpoints.state_of(trainer)
+        checkpoints.write_checkpoint(folder.checkpoints, state, trainer.settings.keep)
 
 
 def _settled_average(trainer: Trainer, data: TrainingData) -> ConditionalGenerator:
@@ -196,6 +203,7 @@ def _draw_samples(
 ) -> None:
     grid = sample_grid(average, trainer.settings.sample_psi)
     folder.write_samples(trainer.images_seen, grid)
+    write_report(folder)
     observer.samples(trainer.images_seen, grid)
 
 

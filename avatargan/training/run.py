@@ -11,10 +11,13 @@ import torch
 
 from avatargan.dataset import open_dataset
 from avatargan.errors import DatasetError, OptionError
+from avatargan.networks import Critic, Generator
+from avatargan.networks.loading import critic_from_weights, generator_from_weights
 from avatargan.training.checkpoints import read_checkpoint, restore
 from avatargan.training.data import Source, TrainingData
 from avatargan.training.distributed import Processes
 from avatargan.training.finetuning import TransferReport, start_from
+from avatargan.training.refitting import refit_critic, refit_generator
 from avatargan.training.run_folder import RunFolder, git_commit, versions
 from avatargan.training.settings import TrainingSettings
 from avatargan.training.trainer import Networks, Trainer
@@ -231,14 +234,27 @@ def initialise(networks: Networks, initial: Initial) -> dict[str, TransferReport
 
     Raises:
         WeightsError: a file cannot be read, or is of another kind.
+        OptionError: a critic is given without its generator.
     """
-    generator, critic = initial.files()
-    transfers = {}
-    if generator is not None:
-        weights = read_weights(generator, GENERATOR_ROLE)
-        transfers["generator"] = start_from(networks.generator, weights)
-    if critic is not None:
-        transfers["critic"] = start_from(networks.critic, read_weights(critic, CRITIC_ROLE))
+    generator_file, critic_file = initial.files()
+    transfers: dict[str, TransferReport] = {}
+    if generator_file is None:
+        if critic_file is not None:
+            raise OptionError("--init-critic needs the generator that it belongs to as --init")
+        return transfers
+    weights = read_weights(generator_file, GENERATOR_ROLE)
+    transfers["generator"] = start_from(networks.generator, weights)
+    generator, old_generator = networks.generator, generator_from_weights(weights)
+    shrinks = old_generator.resolution > generator.resolution
+    if shrinks and isinstance(generator, Generator) and isinstance(old_generator, Generator):
+        refit_generator(generator, old_generator)
+    if critic_file is None:
+        return transfers
+    weights = read_weights(critic_file, CRITIC_ROLE)
+    transfers["critic"] = start_from(networks.critic, weights)
+    critic, old_critic = networks.critic, critic_from_weights(weights)
+    if shrinks and isinstance(critic, Critic) and isinstance(old_critic, Critic):
+        refit_critic(critic, old_critic, old_generator)
     return transfers
 
 
