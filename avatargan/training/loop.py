@@ -2,8 +2,9 @@
 
 import math
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import torch
@@ -23,6 +24,8 @@ from avatargan.weights import write_weights
 
 #: Scores of sound runs stay within tens; beyond this a run will not come back.
 LARGEST_SCORE = 1e4
+#: Seconds; before steps that take longer the state is copied, to be saved if they are interrupted.
+SLOW_STEP = 2.0
 
 
 class Observer(Protocol):
@@ -101,7 +104,9 @@ def train(
     if trainer.images_seen == 0:
         _save(trainer, data, folder, observer, samples=True)
     for batch in batches(trainer, data):
-        averages.add(trainer.step(batch))
+        stop.rescue = _rescue(trainer, folder) if clock.step > SLOW_STEP else None
+        with clock.timed_step():
+            averages.add(trainer.step(batch))
         seen = trainer.images_seen
         if processes.is_first:
             observer.step(seen)
@@ -144,13 +149,22 @@ def batches(trainer: Trainer, data: TrainingData) -> Iterator[Batch]:
 
 
 class _Clock:
-    """Images a second since it was last read."""
+    """How long steps take, and images a second since it was last read."""
 
     def __init__(self, images_seen: int) -> None:
         self.start = self.last = time.perf_counter()
         self.images_seen = images_seen
+        self.step = 0.0  # seconds that the last step took
+
+    @contextmanager
+    def timed_step(self) -> Iterator[None]:
+        """Time what happens inside."""
+        start = time.perf_counter()
+        yield
+        self.step = time.perf_counter() - start
 
     def read(self, images_seen: int) -> dict[str, float]:
+        """Return images a second since the last reading, and seconds since the start."""
         now = time.perf_counter()
         speed = (images_seen - self.images_seen) / max(now - self.last, 1e-9)
         self.last, self.images_seen = now, images_seen
@@ -181,6 +195,19 @@ def _save(
     write_weights(folder.critic, trainer.critic.state_dict(), trainer.critic.metadata())
     if samples:
         _draw_samples(trainer, average, folder, observer)
+
+
+def _rescue(trainer: Trainer, folder: RunFolder) -> Callable[[], object]:
+    """Return what saves the state of now, even after weights have begun to move."""
+    state = checkpoints.state_of(trainer)
+    tensors = {name: values.detach().clone() for name, values in state.tensors.items()}
+    copied = replace(state, tensors=tensors)
+
+    def save() -> None:
+        if trainer.processes.is_first:
+            checkpoints.write_checkpoint(folder.checkpoints, copied, trainer.settings.keep)
+
+    return save
 
 
 def _save_checkpoint(trainer: Trainer, folder: RunFolder) -> None:

@@ -1,7 +1,6 @@
 """One step of training, and all the state that lasts from step to step."""
 
 import inspect
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -88,8 +87,6 @@ class Trainer:
         self.augmentation = AugmentationSettings(
             settings.shift, settings.cutout, settings.cutout_probability
         )
-        #: Held while weights move, so that another thread can copy them between two moves.
-        self.moving = threading.Lock()
 
     def step(self, batch: Batch) -> Metrics:
         """Take one step: the critic's, then the generator's with the same fakes.
@@ -120,9 +117,8 @@ class Trainer:
         metrics = self._critic_step(batch, real, fake.detach(), random)
         if generator_learns:
             metrics |= self._generator_step(batch, fake, random)
-        with self.moving:
-            self.ema.update(self.generator, settings.batch, self.images_seen)
-            self.images_seen += settings.batch
+        self.ema.update(self.generator, settings.batch, self.images_seen)
+        self.images_seen += settings.batch
         return metrics
 
     def _critic_step(self, batch: Batch, real: Tensor, fake: Tensor, random: StepRandom) -> Metrics:
@@ -210,8 +206,7 @@ class Trainer:
     def _learn(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        with self.moving:
-            optimizer.step()
+        optimizer.step()
 
     def _set_learning_rate(self) -> None:
         factor = learning_rate_factor(self.images_seen, self.settings.images)

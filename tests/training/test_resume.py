@@ -1,5 +1,6 @@
 """A run that is killed and continued ends exactly like one that never was."""
 
+import ctypes
 import json
 import multiprocessing
 import os
@@ -130,6 +131,45 @@ def test_a_signal_saves_where_the_run_stands_and_leaves(
     newest = RunFolder(tmp_path / "run").newest_checkpoint()
     assert read_checkpoint(newest).images_seen == 48
     assert signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL)
+
+
+def test_a_step_that_takes_too_long_is_not_waited_for(tmp_path, faces, cache):
+    """It is interrupted, and what was learnt before it is saved."""
+    process = PROCESSES.Process(
+        target=train_with_a_hanging_step, args=(tmp_path / "run", faces, cache)
+    )
+    process.start()
+    hanging = tmp_path / "run" / "hanging"
+    while process.is_alive() and not hanging.exists():
+        process.join(0.05)
+    os.kill(process.pid, signal.SIGTERM)
+    process.join(60)
+    assert process.exitcode == 128 + signal.SIGTERM
+    newest = RunFolder(tmp_path / "run").newest_checkpoint()
+    assert read_checkpoint(newest).images_seen == 40
+    train_tiny(tmp_path / "whole", faces, cache)
+    train_tiny(tmp_path / "run", faces, cache)
+    assert state(tmp_path / "run") == state(tmp_path / "whole")
+
+
+def train_with_a_hanging_step(out, faces, cache):
+    from avatargan.training import loop, stopping
+
+    step = Trainer.step
+
+    def hanging(trainer, batch):
+        metrics = step(trainer, batch)  # weights have moved
+        if trainer.images_seen == 48:
+            (out / "hanging").touch()
+            # One long operation, in which Python handles no signals; a signal ends the first.
+            ctypes.CDLL(None).sleep(30)
+            ctypes.CDLL(None).sleep(30)
+        return metrics
+
+    Trainer.step = hanging
+    loop.SLOW_STEP = -1.0
+    stopping.StopRequest.__init__.__defaults__ = (0.2,)
+    train_tiny(out, faces, cache)
 
 
 def test_only_the_newest_checkpoints_are_kept(tmp_path, faces, cache):

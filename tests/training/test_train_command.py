@@ -92,7 +92,8 @@ def test_the_command_line_draws_with_its_weights(trained, tmp_path, capsys):
     weights = str(trained[0] / "generator.safetensors")
     out = tmp_path / "grid.png"
     assert avatargan(["grid", "--weights", weights, "--hair", "all", "--out", str(out)]) == 0
-    assert Image.open(out).size[0] > 700
+    with Image.open(out) as grid:
+        assert grid.width > 700
     capsys.readouterr()
     assert avatargan(["info", "--weights", weights, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["engine"] == "torch"
