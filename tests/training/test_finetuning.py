@@ -9,7 +9,9 @@ from avatargan.attributes import Taxonomy
 from avatargan.errors import WeightsError
 from avatargan.networks import Critic, Generator, load_critic, load_generator
 from avatargan.networks.dcgan import DcganGenerator
+from avatargan.networks.layers import leaky_relu
 from avatargan.training.finetuning import start_from
+from avatargan.training.refitting import averaged_down, refit_critic, refit_generator
 from avatargan.weights import read_weights, shipped_weights, write_weights
 from avatargan.weights_header import CRITIC_ROLE, GENERATOR_ROLE, SHIPPED_CRITIC, SHIPPED_GENERATOR
 
@@ -197,3 +199,41 @@ def test_dcgan_weights_start_a_dcgan_with_another_taxonomy(tmp_path):
         atol=2e-4,
         rtol=1e-2,
     )
+
+
+def test_a_smaller_network_is_fitted_to_what_the_larger_one_draws(old):
+    """Here what the block above adds is one colour, which the smaller network has to learn."""
+    larger = load_generator(old[0].path)
+    larger.blocks["32"].to_rgb.weight.zero_()
+    larger.blocks["32"].to_rgb.bias.copy_(torch.tensor([0.7, -0.3, 0.2]))
+    new = small(Generator, OLD, resolution=16)
+    start_from(new, old[0])
+    torch.manual_seed(6)
+    z = torch.randn(32, larger.z_dim)
+    labels = {name: torch.randint(len(choices), (32,)) for name, choices in OLD.items()}
+
+    def error():
+        with torch.no_grad():
+            wanted = averaged_down(larger.draw(z, labels), 16)
+            return (new.eval().draw(z, labels) - wanted).square().mean().item()
+
+    before = error()
+    refit_generator(new, larger)
+    assert error() < 0.25 * before
+
+
+def test_a_smaller_critic_is_fitted_to_the_features_of_the_larger_one(old):
+    larger, generator = load_critic(old[1].path), load_generator(old[0].path)
+    new = small(Critic, OLD, resolution=16)
+    start_from(new, old[1])
+    images = picture(generator, count=8, style="tv", hair="red", hat="no")
+    with torch.no_grad():
+        wanted = larger.blocks["32"](leaky_relu(larger.from_rgb(images)))
+
+        def error():
+            features = leaky_relu(new.from_rgb(averaged_down(images, 16)))
+            return (features - wanted).square().mean().item()
+
+        before = error()
+        refit_critic(new, larger, generator)
+        assert error() < 0.5 * before
