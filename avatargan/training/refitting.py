@@ -7,6 +7,8 @@ larger one computes. Both are linear least squares, in closed form, on pictures 
 generator draws: no data is needed.
 """
 
+import functools
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -16,8 +18,8 @@ from avatargan.networks.generator import SynthesisBlock
 from avatargan.networks.layers import (
     ACTIVATION_GAIN,
     ACTIVATION_SLOPE,
-    ModulatedConv2d,
     leaky_relu,
+    upsample,
 )
 from avatargan.training.randomness import StepRandom
 
@@ -31,33 +33,42 @@ _REFITTING = 13
 def refit_generator(new: Generator, old: Generator, seed: int = 0) -> None:
     """Fit the last layer to RGB of a smaller generator to a larger one.
 
+    Their taxonomies may differ: the layer does not see the labels.
+
     Args:
-        new: with the lower blocks of the old one, of the same attributes; changed in place.
+        new: with the lower blocks of the old one, of the same width; changed in place.
         old: what it is to draw like.
         seed: decides the pictures.
     """
-    block = new.blocks[str(new.resolution)]
+    block = old.blocks[str(new.resolution)]
     assert isinstance(block, SynthesisBlock)
-    layer: ModulatedConv2d = block.to_rgb
-    seen: list[Tensor] = []
-    hook = layer.register_forward_hook(
-        lambda module, inputs, rgb: seen.extend(
-            (inputs[0] * module.affine(inputs[1])[:, :, None, None], rgb)
+    features: list[Tensor] = []
+    rgbs: list[Tensor] = []
+    hooks = [
+        each.register_forward_hook(lambda *call: rgbs.append(call[2][1]))
+        for each in old.blocks.values()
+    ]
+    hooks.append(
+        block.to_rgb.register_forward_hook(
+            lambda layer, inputs, _: features.append(
+                inputs[0] * layer.affine(inputs[1])[:, :, None, None]
+            )
         )
     )
     fit = _LeastSquares()
-    was_training = new.training
-    new.eval()
     for z, labels in _latents(old, seed):
-        image = new.draw(z, labels)
-        features, rgb = seen
-        seen.clear()
-        fit.add(features, averaged_down(old.draw(z, labels), new.resolution) - (image - rgb))
-    hook.remove()
-    new.train(was_training)
+        image = averaged_down(old.draw(z, labels), new.resolution)
+        lower = [rgb for rgb in rgbs if rgb.shape[-1] < new.resolution]
+        below = functools.reduce(lambda total, rgb: rgb + upsample(total), lower)
+        fit.add(features.pop(), image - upsample(below))
+        rgbs.clear()
+    for hook in hooks:
+        hook.remove()
     weight, bias = fit.solve()
-    layer.weight.copy_(weight[:, :, None, None] / layer.weight_gain)
-    layer.bias.copy_(bias)
+    own = new.blocks[str(new.resolution)]
+    assert isinstance(own, SynthesisBlock)
+    own.to_rgb.weight.copy_(weight[:, :, None, None] / own.to_rgb.weight_gain)
+    own.to_rgb.bias.copy_(bias)
 
 
 @torch.no_grad()

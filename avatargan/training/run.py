@@ -245,7 +245,10 @@ def initialise(networks: Networks, initial: Initial) -> dict[str, TransferReport
     weights = read_weights(generator_file, GENERATOR_ROLE)
     transfers["generator"] = start_from(networks.generator, weights)
     generator, old_generator = networks.generator, generator_from_weights(weights)
-    shrinks = old_generator.resolution > generator.resolution
+    shrinks = (
+        old_generator.resolution > generator.resolution
+        and f"blocks.{generator.resolution}.to_rgb.weight" in transfers["generator"].copied
+    )
     if shrinks and isinstance(generator, Generator) and isinstance(old_generator, Generator):
         refit_generator(generator, old_generator)
     if critic_file is None:
