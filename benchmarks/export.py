@@ -17,7 +17,7 @@ from avatargan import AvatarPipeline
 from avatargan.devices import usable_cores
 from avatargan.export import Exporter, ExportFolder, create_plan, create_studio
 from avatargan.export.judge import CriticJudge
-from avatargan.similarity import NEAR_DUPLICATE_BITS, fingerprint
+from avatargan.export.similarity import NEAR_DUPLICATE_BITS, fingerprint
 
 #: The goal: so many avatars at 128 px with manifest, in so many seconds on two cores.
 GOAL_AVATARS, GOAL_SECONDS, GOAL_CORES = 10_000, 360, 2

@@ -17,10 +17,10 @@ from avatargan.export import atlas, layout, licence, manifest, preview, renpy
 from avatargan.export.folder import ExportFolder
 from avatargan.export.plan import MOST_TRIES, ExportPlan, PlannedPicture
 from avatargan.export.sheets import Sheet, encode_sheet, has_stamp, lay_out
+from avatargan.export.similarity import SeenPictures, fingerprint
 from avatargan.export.studio import FinishedPicture, Studio
 from avatargan.parallel import ordered_map
 from avatargan.recipe import open_picture
-from avatargan.similarity import SeenPictures, fingerprint
 
 
 class Exporter:

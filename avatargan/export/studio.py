@@ -7,10 +7,10 @@ from typing import Protocol
 
 from avatargan.devices import usable_cores
 from avatargan.export.judge import AttributeJudge, least_confidence
+from avatargan.export.similarity import Fingerprint, fingerprint
 from avatargan.parallel import ordered_map
 from avatargan.pipeline import Avatar
 from avatargan.recipe import Recipe, encode_png
-from avatargan.similarity import Fingerprint, fingerprint
 from avatargan.transparency import BackgroundRemover
 
 

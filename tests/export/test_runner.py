@@ -9,10 +9,10 @@ from PIL import Image
 from avatargan.errors import OutputError
 from avatargan.export import Exporter, ExportFolder, SheetOptions, create_plan, create_studio
 from avatargan.export import runner as runner_module
+from avatargan.export.similarity import NEAR_DUPLICATE_BITS, fingerprint
 from avatargan.export.studio import Finisher, LocalStudio
 from avatargan.export.wanted import WantedCharacter
 from avatargan.recipe import open_picture, read_recipe
-from avatargan.similarity import NEAR_DUPLICATE_BITS, fingerprint
 from tests.export.conftest import tree
 
 

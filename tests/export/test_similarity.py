@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from avatargan.export.similarity import NEAR_DUPLICATE_BITS, SeenPictures, fingerprint
 from avatargan.recipe import vary
-from avatargan.similarity import NEAR_DUPLICATE_BITS, SeenPictures, fingerprint
 
 
 def distance(first: Image.Image, second: Image.Image) -> int:

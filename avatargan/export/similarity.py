@@ -38,36 +38,22 @@ class SeenPictures:
     """The fingerprints of the pictures that were accepted so far.
 
     Args:
-        capacity: how many there will be; more are taken, too.
-        most_bits: pictures that differ in no more bits count as the same.
+        capacity: how many there will be at most.
     """
 
-    def __init__(self, capacity: int = 1024, most_bits: int = NEAR_DUPLICATE_BITS) -> None:
-        self._fingerprints = np.zeros((max(capacity, 1), 3), dtype=np.uint64)
+    def __init__(self, capacity: int) -> None:
+        self._fingerprints = np.zeros((capacity, 3), dtype=np.uint64)
         self._count = 0
-        self._most_bits = most_bits
-
-    def nearest(self, candidate: Fingerprint) -> int | None:
-        """Return which of the pictures looks like the candidate most, in the order of adding.
-
-        None if there is none that counts as the same.
-        """
-        seen = self._fingerprints[: self._count]
-        if not len(seen):
-            return None
-        distances = np.bitwise_count(seen ^ candidate).sum(axis=1)
-        best = int(distances.argmin())
-        return best if distances[best] <= self._most_bits else None
 
     def has_near(self, candidate: Fingerprint) -> bool:
         """Tell whether one of the pictures looks like the candidate."""
-        return self.nearest(candidate) is not None
+        seen = self._fingerprints[: self._count]
+        if not len(seen):
+            return False
+        distances = np.bitwise_count(seen ^ candidate).sum(axis=1)
+        return bool(distances.min() <= NEAR_DUPLICATE_BITS)
 
     def add(self, accepted: Fingerprint) -> None:
         """Remember a picture."""
-        if self._count == len(self._fingerprints):
-            self._fingerprints = np.concatenate(
-                [self._fingerprints, np.zeros_like(self._fingerprints)]
-            )
         self._fingerprints[self._count] = accepted
         self._count += 1
