@@ -9,7 +9,7 @@ from itertools import product
 from PIL import Image, ImageChops, ImageDraw, ImageFont
 
 from avatargan.errors import OptionError
-from avatargan.recipe import LARGEST_PICTURE_PIXELS
+from avatargan.pictures import LARGEST_PICTURE_PIXELS
 
 Colour = tuple[int, int, int]
 

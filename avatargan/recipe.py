@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import struct
 from pathlib import Path
 from typing import Annotated, BinaryIO
 
@@ -11,16 +10,13 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from avatargan.errors import OptionError, PictureError, RecipeError
-from avatargan.files import is_special, write_atomically
+from avatargan.errors import OptionError, RecipeError
+from avatargan.files import write_atomically
 from avatargan.latents import LARGEST_SEED, check_seed
+from avatargan.pictures import open_picture
 
 #: Keyword of the PNG text chunk that holds the recipe as JSON.
 PNG_KEYWORD = "avatargan"
-#: Pictures above this are refused before they are decoded.
-LARGEST_PICTURE_PIXELS = 25_000_000
-#: What is decoded. Not all that Pillow knows: some formats start other programs.
-PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "AVIF")
 LARGEST_PSI = 2.0
 #: Each step is one interpolation; nobody walks further, and it bounds what a recipe can cost.
 LONGEST_VARIATION = 32
@@ -133,47 +129,11 @@ def encode_png(image: Image.Image, recipe: Recipe | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def open_picture(source: str | os.PathLike[str] | bytes | BinaryIO) -> Image.Image:
-    """Decode a picture from a path, bytes or an open file.
-
-    Raises:
-        PictureError: it cannot be read, is not an image, is damaged, or has more than 25
-            megapixels (which is found out from the header, before anything is decoded).
-    """
-    name = str(source) if isinstance(source, str | os.PathLike) else "the picture"
-    stream = io.BytesIO(source) if isinstance(source, bytes) else source
-    try:
-        if isinstance(source, str | os.PathLike) and is_special(source):
-            raise PictureError(f"{name}: not a readable picture (a pipe or a device, not a file)")
-        with Image.open(stream, formats=PICTURE_FORMATS) as image:
-            width, height = image.size
-            if width * height > LARGEST_PICTURE_PIXELS:
-                raise PictureError(
-                    f"{name}: {width} x {height} pixels are more than the limit of 25 megapixels"
-                )
-            image.load()
-    except FileNotFoundError:
-        raise PictureError(f"{name}: there is no such file") from None
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise PictureError(f"{name}: more pixels than the limit of 25 megapixels") from None
-    except (
-        OSError,
-        ValueError,
-        SyntaxError,
-        EOFError,
-        OverflowError,
-        LookupError,  # these two: Pillow, about chunks that are shorter than they should be
-        struct.error,
-    ) as error:
-        raise PictureError(f"{name}: not a readable picture ({error})") from error
-    return image
-
-
 def read_recipe(source: str | os.PathLike[str] | bytes | BinaryIO) -> Recipe:
     """Return the recipe inside a PNG.
 
     Raises:
-        PictureError: as for :func:`open_picture`.
+        PictureError: as for :func:`avatargan.pictures.open_picture`.
         RecipeError: the picture holds no recipe (a screenshot, or a file that a chat recompressed),
             or a malformed one.
     """
@@ -181,7 +141,7 @@ def read_recipe(source: str | os.PathLike[str] | bytes | BinaryIO) -> Recipe:
 
 
 def recipe_of(image: Image.Image, name: str = "") -> Recipe:
-    """Return the recipe of a picture that :func:`open_picture` decoded; errors as above."""
+    """Return the recipe of a picture that ``open_picture`` decoded; errors as above."""
     prefix = f"{name}: " if name else ""
     text = image.info.get(PNG_KEYWORD)
     if not isinstance(text, str):

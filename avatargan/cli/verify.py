@@ -141,7 +141,8 @@ class _Drawable:
 
 def _open(path: Path, pipeline: "AvatarPipeline") -> _Drawable | Verdict:
     """Return a picture with a recipe that can be drawn, or why there is none."""
-    from avatargan.recipe import PNG_KEYWORD, open_picture, recipe_of
+    from avatargan.pictures import open_picture
+    from avatargan.recipe import PNG_KEYWORD, recipe_of
 
     file = str(path)
     try:

@@ -20,7 +20,7 @@ from avatargan.export.sheets import Sheet, encode_sheet, has_stamp, lay_out
 from avatargan.export.similarity import SeenPictures, fingerprint
 from avatargan.export.studio import FinishedPicture, Studio
 from avatargan.parallel import ordered_map
-from avatargan.recipe import open_picture
+from avatargan.pictures import open_picture
 
 
 class Exporter:

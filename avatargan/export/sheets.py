@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image, PngImagePlugin
 
 from avatargan.export.plan import ExportPlan, SheetOptions
-from avatargan.recipe import open_picture
+from avatargan.pictures import open_picture
 
 #: Keyword of the PNG text chunk that says which sheet of which export this is.
 STAMP_KEYWORD = "avatargan-sheet"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from avatargan.errors import PictureError, RecipeError
 from avatargan.morph.plan import Morph
-from avatargan.recipe import open_picture
+from avatargan.pictures import open_picture
 
 #: Keyword of the PNG text chunk.
 PNG_KEYWORD = "avatargan-morph"

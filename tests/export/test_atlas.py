@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from avatargan.export import SheetOptions, create_plan
 from avatargan.export.atlas import array_form, hash_form
 from avatargan.export.sheets import lay_out
-from avatargan.recipe import open_picture
+from avatargan.pictures import open_picture
 
 SCHEMAS = json.loads(Path(__file__).with_name("texturepacker.schema.json").read_text())
 

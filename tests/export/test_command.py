@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from avatargan.cli import main
-from avatargan.recipe import open_picture
+from avatargan.pictures import open_picture
 from avatargan.transparency import can_remove_backgrounds
 from tests.export.conftest import tree
 

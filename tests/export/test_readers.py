@@ -19,7 +19,7 @@ from PIL import Image
 
 from avatargan.export import Exporter, ExportFolder, SheetOptions, create_plan
 from avatargan.export.studio import Finisher, LocalStudio
-from avatargan.recipe import open_picture
+from avatargan.pictures import open_picture
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 

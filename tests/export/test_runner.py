@@ -12,7 +12,8 @@ from avatargan.export import runner as runner_module
 from avatargan.export.similarity import NEAR_DUPLICATE_BITS, fingerprint
 from avatargan.export.studio import Finisher, LocalStudio
 from avatargan.export.wanted import WantedCharacter
-from avatargan.recipe import open_picture, read_recipe
+from avatargan.pictures import open_picture
+from avatargan.recipe import read_recipe
 from tests.export.conftest import tree
 
 

@@ -7,7 +7,8 @@ import numpy as np
 from PIL import Image
 
 from avatargan.errors import AvatarGanError
-from avatargan.recipe import Recipe, open_picture
+from avatargan.pictures import open_picture
+from avatargan.recipe import Recipe
 from avatargan.transparency import can_remove_backgrounds
 from avatargan.web.service import AvatarService
 from avatargan.web.ui import controls, widgets

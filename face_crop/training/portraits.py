@@ -1,0 +1,87 @@
+"""Portraits whose face box is known, and pasting them into pictures."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from face_crop.boxes import Box
+from face_crop.training.painting import Picture
+
+
+@dataclass(frozen=True)
+class Portrait:
+    """A square picture with one face.
+
+    Attributes:
+        picture: uint8 RGB ``[S, S, 3]``.
+        alpha: uint8 ``[S, S]``, what belongs to the character; None where all of it is pasted.
+        box: the face, in pixels of the picture.
+    """
+
+    picture: Picture
+    alpha: NDArray[np.uint8] | None
+    box: Box
+
+    def mirrored(self) -> "Portrait":
+        """Return the mirror image."""
+        alpha = None if self.alpha is None else np.ascontiguousarray(self.alpha[:, ::-1])
+        left = self.picture.shape[1] - self.box.right
+        box = Box(left, self.box.y, self.box.width, self.box.height)
+        return Portrait(np.ascontiguousarray(self.picture[:, ::-1]), alpha, box)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a face goes.
+
+    Attributes:
+        x, y: middle of the face, in pixels of the canvas.
+        side: side of its box.
+        angle: degrees of tilt, clockwise.
+        stretch: how much wider than high it becomes.
+    """
+
+    x: float
+    y: float
+    side: float
+    angle: float = 0.0
+    stretch: float = 1.0
+
+    @property
+    def box(self) -> Box:
+        """The upright square around the face."""
+        return Box(self.x - self.side / 2, self.y - self.side / 2, self.side, self.side)
+
+
+def paste(canvas: Picture, portrait: Portrait, placement: Placement) -> NDArray[np.uint8]:
+    """Paste a portrait so that its face has a placement; return how much each pixel got of it.
+
+    Returns:
+        uint8 ``[H, W]``, 0 where the canvas is as it was.
+    """
+    picture = portrait.picture
+    alpha = portrait.alpha
+    if alpha is None:
+        alpha = np.full(picture.shape[:2], 255, np.uint8)
+    scale = placement.side / ((portrait.box.width * portrait.box.height) ** 0.5)
+    centre_x, centre_y = portrait.box.centre
+    while scale < 0.5 and min(picture.shape[:2]) > 16:
+        # Averaged down first: a warp to less than half skips pixels.
+        half = (picture.shape[1] // 2, picture.shape[0] // 2)
+        picture = np.asarray(cv2.resize(picture, half, interpolation=cv2.INTER_AREA), np.uint8)
+        alpha = np.asarray(cv2.resize(alpha, half, interpolation=cv2.INTER_AREA), np.uint8)
+        scale, centre_x, centre_y = scale * 2, centre_x / 2, centre_y / 2
+    angle = np.radians(placement.angle)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = turn @ np.diag([scale * placement.stretch**0.5, scale / placement.stretch**0.5])
+    shift = np.array([placement.x, placement.y]) - matrix @ (centre_x, centre_y)
+    warp = np.concatenate([matrix, shift[:, None]], 1)
+    size = (canvas.shape[1], canvas.shape[0])
+    colours = cv2.warpAffine(picture, warp, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    cover = np.asarray(cv2.warpAffine(alpha, warp, size, flags=cv2.INTER_LINEAR), np.uint8)
+    share = cover[..., None].astype(np.float32) / 255
+    mixed = canvas + share * (colours.astype(np.float32) - canvas)
+    np.copyto(canvas, (mixed + 0.5).astype(np.uint8))
+    return cover
