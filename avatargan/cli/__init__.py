@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 import crawler.cli
+import face_crop.cli
 from avatargan.cli import export, generate, grid, info, morph, options, serve, verify
 from avatargan.cli.attribute_options import (
     AttributeCommand,
@@ -71,6 +72,7 @@ app.command(epilog=info.EXAMPLES)(info.info)
 app.command(cls=AttributeSequenceCommand, epilog=morph.EXAMPLES)(morph.morph)
 app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.add_typer(crawler.cli.app, name="crawl")
+app.add_typer(face_crop.cli.app, name="crop")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
