@@ -292,7 +292,7 @@ def preview_command(
             raise OutputError(f"{file} exists already; choose another name or add --overwrite")
     if len(chosen) < len(found):
         note(f"{len(chosen)} of {len(found)} pictures; --limit 0 shows all", quiet=quiet)
-    sheets = []
+    sheets: list[dict[str, Any]] = []
     steps = draw_sheets(chosen, options, _engine(engine, jobs, time_limit))
     for sheet in progress(steps, len(chosen), unit="picture", quiet=quiet):
         if sheet is not None:

@@ -117,15 +117,11 @@ class CropFolder:
             if self._held_options() is None:
                 write_atomically(mark / OPTIONS, json.dumps(self.options, indent=1) + "\n")
             self._rewrite_journal(records.values())
+            self._journal = (mark / JOURNAL).open("ab")
             try:
-                with (mark / JOURNAL).open("ab") as journal:
-                    self._journal = journal
-                    yield records
-            except OSError as error:
-                raise OutputError(
-                    f"cannot write into {self.path}: {error.strerror or error}"
-                ) from error
+                yield records
             finally:
+                self._journal.close()
                 self._journal = None
 
     def write(self, record: Record, crops: dict[str, bytes]) -> None:

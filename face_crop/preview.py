@@ -152,7 +152,7 @@ def _draw_boxes(
     draw: ImageDraw.ImageDraw, candidate: Candidate, scale: float, origin: tuple[int, int]
 ) -> None:
     colour = PASSED if candidate.rejected is None else REJECTED
-    for box, width, alpha in ((candidate.square, 1, 170), (candidate.box, 2, 255)):
+    for box, width, alpha in ((candidate.square, 1, 200), (candidate.box, 3, 255)):
         corners = [
             rotated_about(x, y, box.centre, candidate.angle)
             for x, y in (
