@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from face_crop.boxes import Box, BoxArray, boxes_to_array
 from face_crop.training import painting
@@ -22,11 +23,15 @@ class BoxedPicture:
         name: the file.
         picture: uint8 RGB ``[H, W, 3]``.
         boxes: the faces, all of them.
+        angles: by how many degrees each is tilted, clockwise.
+        ignored: what may or may not count as a face.
     """
 
     name: str
     picture: Picture
     boxes: tuple[Box, ...]
+    angles: tuple[float, ...]
+    ignored: tuple[Box, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -36,11 +41,13 @@ class Scene:
     Attributes:
         picture: uint8 RGB ``[S, S, 3]``.
         boxes: its faces ``[N, 4]``.
-        ignored: faces of which too much is cut off to call them faces or not, ``[N, 4]``.
+        angles: by how many degrees each is tilted, clockwise, ``[N]``.
+        ignored: what is too much cut off or turned away to be a face for sure, ``[N, 4]``.
     """
 
     picture: Picture
     boxes: BoxArray
+    angles: NDArray[np.float32]
     ignored: BoxArray
 
 
@@ -84,7 +91,7 @@ class SceneMaker:
         canvas = self._ground(random)
         for _ in range(int(random.integers(0, 4))):
             self._distract(canvas, random)
-        boxes: list[Box] = []
+        placed: list[Placement] = []
         covered = np.zeros((size, size), bool)
         for _ in range(int(random.choice([0, 1, 1, 1, 2, 2, 3]))):
             side = size * np.exp(random.uniform(np.log(0.055), np.log(0.62)))
@@ -104,10 +111,15 @@ class SceneMaker:
                 painting.body(canvas, (place.x, place.y + side * 0.5), side, random)
             got = paste(canvas, portrait, place)
             covered |= got > 0
-            boxes.append(place.box)
+            placed.append(place)
             if random.random() < 0.15:
                 painting.cover(canvas, place.x, place.y, side, random)
-        return Scene(canvas, boxes_to_array(boxes), boxes_to_array([]))
+        return Scene(
+            canvas,
+            boxes_to_array([place.box for place in placed]),
+            np.array([place.angle for place in placed], np.float32),
+            boxes_to_array([]),
+        )
 
     def _ground(self, random: np.random.Generator) -> Picture:
         """Return a canvas without faces, drawn or from a boxed picture."""
@@ -130,7 +142,9 @@ class SceneMaker:
             piece = np.ascontiguousarray(portrait.picture[low:])
         target = int(self._size * random.uniform(0.1, 0.5))
         height = max(target * piece.shape[0] // piece.shape[1], 2)
-        piece = np.asarray(cv2.resize(piece, (target, height), interpolation=cv2.INTER_AREA), np.uint8)
+        piece = np.asarray(
+            cv2.resize(piece, (target, height), interpolation=cv2.INTER_AREA), np.uint8
+        )
         x, y = (int(random.integers(0, max(self._size - s, 1))) for s in (target, height))
         canvas[y : y + height, x : x + target] = piece[: self._size - y, : self._size - x]
 
@@ -154,7 +168,8 @@ class SceneMaker:
             scale = size / longest * np.exp(random.uniform(np.log(0.9), np.log(4.0)))
             x, y = random.uniform(0, width), random.uniform(0, height)
             to_x = to_y = size / 2
-        angle = np.radians(random.normal(0, 10))
+        tilt = float(random.normal(0, 10))
+        angle = np.radians(tilt)
         mirror = -1.0 if random.random() < 0.5 else 1.0
         stretch = float(np.exp(random.normal(0, 0.08)))
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -174,18 +189,28 @@ class SceneMaker:
             borderMode=cv2.BORDER_CONSTANT if random.random() < 0.5 else cv2.BORDER_REPLICATE,
             borderValue=(255, 255, 255) if random.random() < 0.5 else (0, 0, 0),
         )
-        original = np.array([width, height]) / (picture.shape[1], picture.shape[0])
         shrunk = np.array([width, height]) / (picture.shape[1], picture.shape[0])
         zoom = (abs(np.linalg.det(matrix)) / np.prod(shrunk)) ** 0.5
-        inside, cut = [], []
-        for box in whole.boxes:
+        inside: list[Box] = []
+        angles: list[float] = []
+        unsure: list[Box] = []
+        known = len(whole.boxes)
+        for index, box in enumerate((*whole.boxes, *whole.ignored)):
             middle = matrix @ (np.array(box.centre) / shrunk) + shift
             side = float((box.width * box.height) ** 0.5 * zoom)
             face = Box(float(middle[0] - side / 2), float(middle[1] - side / 2), side, side)
             seen = _seen_share(face, size)
-            if seen > 0:
-                (inside if seen > 0.6 else cut).append(face)
-        return Scene(np.asarray(part, np.uint8), boxes_to_array(inside), boxes_to_array(cut))
+            if index < known and seen > 0.6:
+                inside.append(face)
+                angles.append(tilt + mirror * whole.angles[index])
+            elif seen > 0:
+                unsure.append(face)
+        return Scene(
+            np.asarray(part, np.uint8),
+            boxes_to_array(inside),
+            np.array(angles, np.float32),
+            boxes_to_array(unsure),
+        )
 
 
 def _seen_share(box: Box, size: int) -> float:
