@@ -44,6 +44,10 @@ class Found:
     logits: NDArray[np.float32]
     tilts: NDArray[np.float32]
 
+    def probabilities(self) -> NDArray[np.float32]:
+        """Return the log odds as probabilities."""
+        return np.asarray(1 / (1 + np.exp(-self.logits)), np.float32)
+
 
 class SecondLook:
     """Runs the network on the CPU.
@@ -53,7 +57,7 @@ class SecondLook:
     """
 
     def __init__(self, network: FaceNetwork) -> None:
-        self._network = network.to(memory_format=torch.channels_last)
+        self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.inference_mode()
     def glance(self, picture: NDArray[np.uint8], least_logit: float, most: int) -> Found:
@@ -71,7 +75,7 @@ class SecondLook:
         chosen = peaks.flatten().nonzero().flatten()
         best = logit.flatten()[chosen].argsort(descending=True, stable=True)[:most]
         found = _read(answer, chosen[best])
-        found.boxes[:] *= np.float32([width, height, width, height]) / np.float32([*size, *size])
+        found.boxes[:] *= np.array([width, height] * 2, np.float32) / np.array(size * 2, np.float32)
         return found
 
     @torch.inference_mode()
@@ -191,9 +195,3 @@ def _cut(picture: NDArray[np.uint8], corner: NDArray[np.float32], side: float) -
         picture, warp, (CLOSE_SIZE, CLOSE_SIZE), flags=cv2.INTER_LINEAR, borderValue=(127,) * 3
     )
     return np.asarray(square, np.uint8)
-
-
-def probability(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return log odds as probabilities."""
-    odds: NDArray[np.float32] = 1 / (1 + np.exp(-logits))
-    return odds

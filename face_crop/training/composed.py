@@ -107,7 +107,7 @@ class SceneComposer:
         attributes = self._pipeline.attributes
         choices = {name: str(random.choice(attributes.offered(name))) for name in attributes}
         size = next(s for s in (128, 256, 512) if s >= 1.5 * side or s == 512)
-        avatar = self._pipeline.generate(seed, size=size, **choices)[0]
+        avatar = self._pipeline.generate(seed, size=size, **choices)[0]  # type: ignore[arg-type]
         share = face_share(choices.get(attributes.identity or ""))
         portrait = cut_out(avatar.image, self._matter, share)
         return portrait.mirrored() if random.random() < 0.5 else portrait, choices

@@ -24,13 +24,6 @@ CASCADE_ENLARGES = 1.18
 CUT_OUT_SIZE = 128
 
 
-def evenly_spread(count: int, most: int) -> list[int]:
-    """Return at most so many of the numbers below ``count``, spread over all of them."""
-    if count <= most:
-        return list(range(count))
-    return [index * count // most for index in range(most)]
-
-
 def cut_out_faces(pictures: Iterable[Picture], matter: Matter) -> Iterator[Portrait]:
     """Yield square crops of faces, cut out; the face is the central two thirds."""
     for picture in pictures:
@@ -56,7 +49,7 @@ def drawn_portraits(pipeline: AvatarPipeline, matter: Matter, seeds: range) -> I
     styles = pipeline.attributes.offered(identity) if identity else ()
     for seed in seeds:
         wanted = {identity: styles[seed % len(styles)]} if identity else {}
-        avatar = pipeline.generate(seed, size=CUT_OUT_SIZE, **wanted)[0]
+        avatar = pipeline.generate(seed, size=CUT_OUT_SIZE, **wanted)[0]  # type: ignore[arg-type]
         yield cut_out(avatar.image, matter, face_share(wanted.get(identity or "")))
 
 

@@ -190,7 +190,7 @@ def _patterned(size: tuple[int, int], random: np.random.Generator) -> Picture:
         mask = (u % 1 < 0.5) ^ (v % 1 < 0.5)
     else:
         mask = (u % 1 - 0.5) ** 2 + (v % 1 - 0.5) ** 2 < random.uniform(0.03, 0.2)
-    first, second = np.uint8(random_colour(random)), np.uint8(random_colour(random))
+    first, second = np.array([random_colour(random), random_colour(random)], np.uint8)
     return np.where(mask[..., None], first, second)
 
 

@@ -82,8 +82,8 @@ class SceneMaker:
         return dataclasses.replace(scene, picture=restyled(scene.picture, random))
 
     def _portrait(self, random: np.random.Generator) -> Portrait:
-        group = self._portraits[random.integers(len(self._portraits))]
-        portrait = group[random.integers(len(group))]
+        group = self._portraits[int(random.integers(len(self._portraits)))]
+        portrait = group[int(random.integers(len(group)))]
         return portrait.mirrored() if random.random() < 0.5 else portrait
 
     def _composed(self, random: np.random.Generator) -> Scene:
@@ -136,7 +136,7 @@ class SceneMaker:
         portrait = self._portrait(random)
         side = portrait.picture.shape[0]
         if random.random() < 0.5:
-            piece = painting.shuffled(portrait.picture, random, int(random.choice([2, 4])))
+            piece = painting.shuffled(portrait.picture, random, int(random.choice([3, 4])))
         else:
             low = int(side * random.uniform(0.68, 0.8))
             piece = np.ascontiguousarray(portrait.picture[low:])

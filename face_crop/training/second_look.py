@@ -81,7 +81,7 @@ def train(
         pictures = to_tensor(np.stack([scene.picture for scene in batch])).to(device)
         value = loss(network(pictures), targets(batch, device))
         optimiser.zero_grad(set_to_none=True)
-        value.backward()
+        value.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimiser.step()
         schedule.step()
