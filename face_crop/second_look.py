@@ -75,7 +75,7 @@ class SecondLook:
         chosen = peaks.flatten().nonzero().flatten()
         best = logit.flatten()[chosen].argsort(descending=True, stable=True)[:most]
         found = _read(answer, chosen[best])
-        found.boxes[:] *= np.array([width, height] * 2, np.float32) / np.array(size * 2, np.float32)
+        found.boxes[:] *= np.array([width / size[0], height / size[1]] * 2, np.float32)
         return found
 
     @torch.inference_mode()

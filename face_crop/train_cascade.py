@@ -64,8 +64,8 @@ def _train(given: argparse.Namespace, options: CascadeOptions) -> None:
     faces, pictures = open_dataset(given.faces), open_dataset(given.negatives)
     tqdm.write(
         f"{len(faces)} pictures of faces, {len(pictures)} negative pictures, "
-        f"{options.drawn_negatives} drawn; up to {options.stages} stages of {options.faces} faces "
-        f"against {options.negatives} windows",
+        f"{options.drawn_negatives} drawn; up to {options.stages} stages of "
+        f"{options.face_count} faces against {options.negative_count} windows",
         file=sys.stderr,
     )
     if given.dry_run:

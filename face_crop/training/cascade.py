@@ -1,7 +1,7 @@
 """Training a cascade: stage after stage, each on what the stages before it take for a face."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -37,8 +37,8 @@ class CascadeOptions:
 
     Attributes:
         stages: at most so many.
-        faces: windows of faces, made of the pictures with jitter.
-        negatives: windows that are no faces, found anew for each stage.
+        face_count: windows of faces, made of the pictures with jitter.
+        negative_count: windows that are no faces, found anew for each stage.
         hit_rate: share of the faces that each stage keeps.
         false_alarms: share of the windows found for it that each stage may keep.
         most_stumps: at most so many weak classifiers in a stage.
@@ -50,8 +50,8 @@ class CascadeOptions:
     """
 
     stages: int = 15
-    faces: int = 12_000
-    negatives: int = 8_000
+    face_count: int = 12_000
+    negative_count: int = 8_000
     hit_rate: float = 0.99
     false_alarms: float = 0.42
     most_stumps: int = 220
@@ -67,7 +67,7 @@ class CascadeOptions:
                 raise OptionError(
                     f"{name} must be above 0 and at most 1, got {getattr(self, name)}"
                 )
-        for name in ("stages", "faces", "negatives", "most_stumps", "features_per_round"):
+        for name in ("stages", "face_count", "negative_count", "most_stumps", "features_per_round"):
             if getattr(self, name) < 1:
                 raise OptionError(f"{name} must be at least 1, got {getattr(self, name)}")
         for name in ("drawn_negatives", "mining_passes", "seed"):
@@ -76,7 +76,7 @@ class CascadeOptions:
 
     def chosen(self, count: int) -> list[int]:
         """Return which of so many pictures of faces are used, spread over all of them."""
-        return evenly_spread(count, self.faces)
+        return evenly_spread(count, self.face_count)
 
 
 def train_cascade(
@@ -111,8 +111,7 @@ def train_cascade(
         random = np.random.default_rng([options.seed, 1 + number])
         cascade = LbpCascade(tuple(stages))
         kept = positives[cascade.passes(positives)]
-        found, seen = mine(cascade, negatives, options, random)
-        rarity = seen / max(len(found), 1)
+        found, rarity = mine(cascade, negatives, options, random)
         report(
             f"stage {number + 1}: {len(kept)} faces, "
             f"{len(found)} others (1 window in {rarity:,.0f})"
@@ -141,8 +140,8 @@ def train_cascade(
 def face_windows(faces: Sequence[Picture], options: CascadeOptions) -> Windows:
     """Return windows of faces ``[N, 24, 24]``, shifted, scaled, turned and mirrored a little."""
     random = np.random.default_rng([options.seed, 0])
-    windows = np.zeros((options.faces, WINDOW, WINDOW), np.uint8)
-    for index in range(options.faces):
+    windows = np.zeros((options.face_count, WINDOW, WINDOW), np.uint8)
+    for index in range(options.face_count):
         picture = faces[index % len(faces)]
         grey = cv2.equalizeHist(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
         if random.random() < 0.5:
@@ -196,49 +195,53 @@ def mine(
     negatives: Sequence[Grey],
     options: CascadeOptions,
     random: np.random.Generator,
-) -> tuple[Windows, int]:
-    """Return windows ``[N, 24, 24]`` that pass a cascade, and about how many were looked at."""
+) -> tuple[Windows, float]:
+    """Return windows ``[N, 24, 24]`` that pass a cascade, and in how many there is one such."""
     classifier = (
         classifier_of(cascade.to_xml(), "the cascade in training") if cascade.stages else None
     )
     found: list[Grey] = []
-    seen = 0
-    for _ in range(options.mining_passes):
-        for index in random.permutation(len(negatives)):
-            picture = negatives[index]
-            if random.random() < 0.5:
-                picture = np.ascontiguousarray(picture[:, ::-1])
-            boxes, looked_at = _windows_in(picture, classifier, random)
-            seen += looked_at
-            if len(boxes) > _MOST_PER_PICTURE:
-                boxes = boxes[random.choice(len(boxes), _MOST_PER_PICTURE, replace=False)]
-            windows = [to_window(picture[y : y + s, x : x + s]) for x, y, s in boxes.tolist()]
-            if windows:
-                # Another interpolation than OpenCV's: some no longer pass.
-                stacked = np.stack(windows)
-                found.extend(stacked[cascade.passes(stacked)] if cascade.stages else stacked)
-            if len(found) >= options.negatives:
-                return np.stack(found[: options.negatives]), seen
-    return np.stack(found) if found else np.zeros((0, WINDOW, WINDOW), np.uint8), seen
+    seen = passed = 0
+    for index in _in_passes(len(negatives), options.mining_passes, random):
+        picture = negatives[index]
+        if random.random() < 0.5:
+            picture = np.ascontiguousarray(picture[:, ::-1])
+        boxes, looked_at = _windows_in(picture, classifier, random)
+        seen, passed = seen + looked_at, passed + len(boxes)
+        if len(boxes) > _MOST_PER_PICTURE:
+            boxes = boxes[random.choice(len(boxes), _MOST_PER_PICTURE, replace=False)]
+        if len(boxes):
+            cut = np.stack([to_window(picture[y : y + s, x : x + s]) for x, y, s in boxes.tolist()])
+            # They are averaged down in another way than OpenCV's: some no longer pass.
+            found.extend(cut[cascade.passes(cut)])
+        if len(found) >= options.negative_count:
+            break
+    windows = np.array(found[: options.negative_count], np.uint8).reshape(-1, WINDOW, WINDOW)
+    return windows, seen / max(passed, 1)
+
+
+def _in_passes(count: int, passes: int, random: np.random.Generator) -> Iterator[int]:
+    for _ in range(passes):
+        yield from random.permutation(count).tolist()
 
 
 def _windows_in(
     picture: Grey, classifier: cv2.CascadeClassifier | None, random: np.random.Generator
 ) -> tuple[NDArray[np.int64], int]:
-    """Return x, y and side of windows that pass, and how many there are in the picture."""
+    """Return x, y and side of windows that pass, and of how many about."""
     height, width = picture.shape
-    step = random.uniform(1.1, 1.3)
-    sides = WINDOW * step ** np.arange(int(np.log(min(height, width) / WINDOW) / np.log(step)) + 1)
-    seen = int(sum((width * WINDOW / s - 23) * (height * WINDOW / s - 23) / 4 for s in sides))
     if classifier is None:
         side = np.exp(random.uniform(np.log(WINDOW), np.log(min(height, width)), 6)).astype(int)
         x, y = (random.integers(0, length - side + 1) for length in (width, height))
-        return np.stack([x, y, side], 1), 6
+        return np.stack([x, y, side], 1), len(side)
+    step = random.uniform(1.1, 1.3)
+    sides = WINDOW * step ** np.arange(int(np.log(min(height, width) / WINDOW) / np.log(step)) + 1)
+    # OpenCV looks at every second row and column.
+    seen = int(sum((width * WINDOW / s - 23) * (height * WINDOW / s - 23) / 4 for s in sides))
     boxes, _ = classifier.detectMultiScale2(
         picture, scaleFactor=step, minNeighbors=0, minSize=(WINDOW, WINDOW)
     )
-    rows = np.asarray(boxes, np.int64).reshape(-1, 4)
-    return rows[:, :3], max(seen, 1)
+    return np.asarray(boxes, np.int64).reshape(-1, 4)[:, :3], max(seen, 1)
 
 
 def _paint_over(picture: Picture, box: Box, random: np.random.Generator) -> None:

@@ -43,7 +43,9 @@ def found_portraits(pictures: Iterable[Picture]) -> Iterator[Portrait]:
             yield Portrait(picture, None, box)
 
 
-def drawn_portraits(pipeline: AvatarPipeline, matter: Matter, seeds: range) -> Iterator[Portrait]:
+def drawn_portraits(
+    pipeline: AvatarPipeline, matter: Matter, seeds: Iterable[int]
+) -> Iterator[Portrait]:
     """Yield what the generator draws, cut out, its styles taking turns."""
     identity = pipeline.attributes.identity
     styles = pipeline.attributes.offered(identity) if identity else ()

@@ -191,7 +191,7 @@ def _patterned(size: tuple[int, int], random: np.random.Generator) -> Picture:
     else:
         mask = (u % 1 - 0.5) ** 2 + (v % 1 - 0.5) ** 2 < random.uniform(0.03, 0.2)
     first, second = np.array([random_colour(random), random_colour(random)], np.uint8)
-    return np.where(mask[..., None], first, second)
+    return np.asarray(np.where(mask[..., None], first, second), np.uint8)
 
 
 def _to_uint8(values: NDArray[np.float32]) -> Picture:

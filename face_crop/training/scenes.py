@@ -34,6 +34,11 @@ class BoxedPicture:
     ignored: tuple[Box, ...] = ()
 
 
+def without_fold(pictures: list[BoxedPicture], fold: int, folds: int) -> list[BoxedPicture]:
+    """Return the pictures but every ``folds``-th, from the ``fold``-th on."""
+    return [picture for index, picture in enumerate(pictures) if index % folds != fold]
+
+
 @dataclass(frozen=True)
 class Scene:
     """A picture to learn from.

@@ -1,5 +1,6 @@
 """Training the network of the second look on scenes."""
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -8,8 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from face_crop.network import STRIDE, UNIT_SIDE, UNIT_TILT, Answer, FaceNetwork
-from face_crop.training.scenes import Scene, SceneMaker
+from avatargan.errors import OptionError
+from face_crop.network import MULTIPLE, STRIDE, UNIT_SIDE, UNIT_TILT, Answer, FaceNetwork
+from face_crop.training.portraits import Portrait
+from face_crop.training.scenes import BoxedPicture, Scene, SceneMaker
 
 #: Wraps a count of steps and what they are for, to show how far the work is.
 Progress = Callable[[Iterable[int], str], Iterable[int]]
@@ -20,18 +23,44 @@ class TrainingOptions:
     """How long and how fast to train.
 
     Attributes:
-        steps: batches of scenes made from portraits alone.
-        boxed_steps: batches after those, a share of which are parts of boxed pictures.
+        steps: batches of scenes composed of portraits.
+        boxed_steps: batches after those, in which boxed pictures take part.
+        boxed_share: share of the scenes in those that are parts of boxed pictures.
         batch: scenes in a batch.
-        learning_rate: at its highest.
+        scene_size: side of a scene in pixels, a multiple of 32.
+        learning_rate: at its highest; half of that with boxed pictures.
+        most_faces: crops of faces to use.
+        most_portraits: portraits to use.
+        drawn: avatars to draw.
         seed: decides everything.
     """
 
-    steps: int = 1500
+    steps: int = 2000
     boxed_steps: int = 500
+    boxed_share: float = 0.5
     batch: int = 16
+    scene_size: int = 192
     learning_rate: float = 2e-3
+    most_faces: int = 4000
+    most_portraits: int = 3000
+    drawn: int = 600
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "most_faces", "most_portraits"):
+            if getattr(self, name) < 1:
+                raise OptionError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name in ("boxed_steps", "drawn", "seed"):
+            if getattr(self, name) < 0:
+                raise OptionError(f"{name} must not be negative, got {getattr(self, name)}")
+        if self.scene_size < 64 or self.scene_size % MULTIPLE:
+            raise OptionError(
+                f"scene_size must be a multiple of {MULTIPLE}, 64 or more, got {self.scene_size}"
+            )
+        if not 0 < self.boxed_share <= 1:
+            raise OptionError(f"boxed_share must be above 0, at most 1, got {self.boxed_share}")
+        if not 0 < self.learning_rate < 1:
+            raise OptionError(f"learning_rate must be between 0 and 1, got {self.learning_rate}")
 
 
 @dataclass(frozen=True)
@@ -56,29 +85,68 @@ class Targets:
 
 
 def train(
+    portraits: Sequence[Sequence[Portrait]],
+    options: TrainingOptions,
+    device: str,
+    progress: Progress,
+) -> FaceNetwork:
+    """Return a network trained on scenes that are composed of portraits.
+
+    Args:
+        portraits: groups of portraits; each is drawn from equally often.
+        options: how long and how fast.
+        device: a torch device.
+        progress: shows how far the work is.
+    """
+    torch.manual_seed(options.seed)
+    network = FaceNetwork().to(device)
+    scenes = SceneMaker(portraits, size=options.scene_size)
+    _run(network, scenes, options.steps, options.learning_rate, options, progress, "composed")
+    return network
+
+
+def train_further(
+    network: FaceNetwork,
+    portraits: Sequence[Sequence[Portrait]],
+    boxed: Sequence[BoxedPicture],
+    options: TrainingOptions,
+    device: str,
+    progress: Progress,
+) -> FaceNetwork:
+    """Return a copy of a network, trained on boxed pictures too and ready for use.
+
+    Without boxed pictures it is the network as it is, ready for use.
+    """
+    network = copy.deepcopy(network).to(device)
+    if boxed and options.boxed_steps:
+        scenes = SceneMaker(portraits, boxed, options.scene_size, options.boxed_share)
+        rate = options.learning_rate / 2
+        _run(network, scenes, options.boxed_steps, rate, options, progress, "boxed")
+    return network.cpu().fold()
+
+
+def _run(
     network: FaceNetwork,
     scenes: SceneMaker,
     steps: int,
+    highest_rate: float,
     options: TrainingOptions,
     progress: Progress,
     label: str,
-    peak: float | None = None,
 ) -> None:
-    """Train the network in place, on the device that it is on.
-
-    The learning rate rises over the first steps and falls along a cosine.
-    """
-    random = np.random.default_rng([options.seed, len(label), *label.encode()])
+    """Train in place; the learning rate rises over the first steps and falls along a cosine."""
+    random = np.random.default_rng([options.seed, *label.encode()])
     device = next(network.parameters()).device
-    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-4, weight_decay=1e-4)
-    highest = peak or options.learning_rate
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.AdamW(network.parameters(), lr=highest_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, highest, total_steps=max(steps, 2), pct_start=0.15
+        optimiser, highest_rate, total_steps=max(steps, 2), pct_start=0.15
     )
     network.train()
     for _ in progress(range(steps), label):
         batch = [scenes.make(random) for _ in range(options.batch)]
         pictures = to_tensor(np.stack([scene.picture for scene in batch])).to(device)
+        pictures = pictures.contiguous(memory_format=torch.channels_last)
         value = loss(network(pictures), targets(batch, device))
         optimiser.zero_grad(set_to_none=True)
         value.backward()  # type: ignore[no-untyped-call]
