@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from face_crop.boxes import Box, BoxArray, boxes_to_array
 from face_crop.training import painting
 from face_crop.training.painting import Picture
-from face_crop.training.portraits import Placement, Portrait, paste
+from face_crop.training.portraits import Placement, Portrait, paste, warped
 from face_crop.training.styles import restyled
 
 
@@ -89,7 +89,9 @@ class SceneMaker:
     def _portrait(self, random: np.random.Generator) -> Portrait:
         group = self._portraits[int(random.integers(len(self._portraits)))]
         portrait = group[int(random.integers(len(group)))]
-        return portrait.mirrored() if random.random() < 0.5 else portrait
+        if random.random() < 0.5:
+            portrait = portrait.mirrored()
+        return warped(portrait, random) if random.random() < 0.6 else portrait
 
     def _composed(self, random: np.random.Generator) -> Scene:
         size = self._size
@@ -210,8 +212,12 @@ class SceneMaker:
                 angles.append(tilt + mirror * whole.angles[index])
             elif seen > 0:
                 unsure.append(face)
+        picture = np.asarray(part, np.uint8)
+        if inside and random.random() < 0.4:
+            face = inside[int(random.integers(len(inside)))]
+            picture = warped(Portrait(picture, None, face), random).picture
         return Scene(
-            np.asarray(part, np.uint8),
+            picture,
             boxes_to_array(inside),
             np.array(angles, np.float32),
             boxes_to_array(unsure),

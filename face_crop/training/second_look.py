@@ -2,7 +2,8 @@
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from avatargan.errors import OptionError
+from avatargan.parallel import ordered_map
 from face_crop.network import MULTIPLE, STRIDE, UNIT_SIDE, UNIT_TILT, Answer, FaceNetwork
 from face_crop.training.portraits import Portrait
 from face_crop.training.scenes import BoxedPicture, Scene, SceneMaker
@@ -83,6 +85,10 @@ class Targets:
     tilt: Tensor
     inverse_side: Tensor
 
+    def to(self, device: torch.device) -> "Targets":
+        """Return the targets on a device."""
+        return Targets(*(getattr(self, field.name).to(device) for field in fields(self)))
+
 
 def train(
     portraits: Sequence[Sequence[Portrait]],
@@ -135,24 +141,30 @@ def _run(
     label: str,
 ) -> None:
     """Train in place; the learning rate rises over the first steps and falls along a cosine."""
-    random = np.random.default_rng([options.seed, *label.encode()])
     device = next(network.parameters()).device
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(network.parameters(), lr=highest_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, highest_rate, total_steps=max(steps, 2), pct_start=0.15
     )
-    network.train()
-    for _ in progress(range(steps), label):
+
+    def make_batch(step: int) -> tuple[Tensor, Targets]:
+        random = np.random.default_rng([options.seed, step, *label.encode()])
         batch = [scenes.make(random) for _ in range(options.batch)]
-        pictures = to_tensor(np.stack([scene.picture for scene in batch])).to(device)
-        pictures = pictures.contiguous(memory_format=torch.channels_last)
-        value = loss(network(pictures), targets(batch, device))
-        optimiser.zero_grad(set_to_none=True)
-        value.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-        optimiser.step()
-        schedule.step()
+        return to_tensor(np.stack([scene.picture for scene in batch])), targets(batch)
+
+    network.train()
+    # Making scenes takes as long as learning from them: another thread makes the next ones.
+    with ThreadPoolExecutor(1) as pool:
+        batches = ordered_map(pool, make_batch, range(steps), most_pending=3)
+        for (pictures, wanted), _ in zip(batches, progress(range(steps), label), strict=True):
+            pictures = pictures.to(device).contiguous(memory_format=torch.channels_last)
+            value = loss(network(pictures), wanted.to(device))
+            optimiser.zero_grad(set_to_none=True)
+            value.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            optimiser.step()
+            schedule.step()
     network.eval()
 
 
@@ -162,7 +174,7 @@ def to_tensor(pictures: np.ndarray) -> Tensor:
     return (planes / 127.5 - 1).contiguous()
 
 
-def targets(scenes: Sequence[Scene], device: torch.device) -> Targets:
+def targets(scenes: Sequence[Scene]) -> Targets:
     """Return what should be said about scenes of one size."""
     cells = scenes[0].picture.shape[0] // STRIDE
     planes = np.zeros((8, len(scenes), cells, cells), np.float32)
@@ -191,7 +203,7 @@ def targets(scenes: Sequence[Scene], device: torch.device) -> Targets:
             tilt[row][asked] = angle / UNIT_TILT
             inverse[row][asked] = STRIDE / side
             counts[row][bump == 1] = 1
-    return Targets(*torch.from_numpy(planes).to(device))
+    return Targets(*torch.from_numpy(planes))
 
 
 def loss(answer: Answer, wanted: Targets) -> Tensor:
