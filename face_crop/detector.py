@@ -164,15 +164,17 @@ class FaceDetector:
     def _decide(
         self, look: "SecondLook", picture: NDArray[np.uint8], cascade: _Candidates
     ) -> list[Face]:
-        glance = look.glance(picture, LEAST_GLANCE, MOST_CANDIDATES)
-        boxes = np.concatenate([glance.boxes, cascade.boxes[:MOST_FROM_CASCADE]])
+        glance = look.glance(picture)
+        likely = glance.likeliest(LEAST_GLANCE, MOST_CANDIDATES)
+        boxes = np.concatenate([likely.boxes, cascade.boxes[:MOST_FROM_CASCADE]])
         ranks = -np.arange(len(boxes), dtype=np.float32)
         distinct = non_maximum_suppression(boxes, ranks, CANDIDATE_OVERLAP)
         close = look.closely(picture, boxes[distinct[:MOST_CANDIDATES]])
-        probabilities = close.probabilities()
+        logits = (close.logits + glance.logits_at(close.boxes)) / 2
+        probabilities = 1 / (1 + np.exp(-logits))
         agreement = iou_matrix(close.boxes, cascade.boxes) > 0.4
         faces = []
-        for i in non_maximum_suppression(close.boxes, close.logits, FACE_OVERLAP):
+        for i in non_maximum_suppression(close.boxes, logits, FACE_OVERLAP):
             box = Box(*map(float, close.boxes[i]))
             if probabilities[i] < self.options.threshold or box.width < self.options.minimum_size:
                 continue
@@ -229,9 +231,9 @@ def _load_second_look(options: DetectorOptions) -> "SecondLook | None":
     )
     if not wanted:
         return None
-    from face_crop.second_look import SecondLook, load_face_network
+    from face_crop.second_look import SecondLook, load_face_networks
 
-    return SecondLook(load_face_network(options.second_look_weights))
+    return SecondLook(load_face_networks(options.second_look_weights))
 
 
 def _check_range(name: str, value: float, low: float, high: float) -> None:

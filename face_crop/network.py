@@ -137,5 +137,25 @@ class FaceNetwork(nn.Module):
         return self.eval().requires_grad_(False)
 
 
+class FaceNetworks(nn.Module):
+    """The two networks of the second look.
+
+    Args:
+        glance: channels of the one that sees whole pictures.
+        close: channels of the one that sees candidates, all at one size.
+    """
+
+    def __init__(self, glance: Sequence[int] = CHANNELS, close: Sequence[int] = CHANNELS) -> None:
+        super().__init__()
+        self.glance = FaceNetwork(glance)
+        self.close = FaceNetwork(close)
+
+    def fold(self) -> "FaceNetworks":
+        """Make both ready for use, and return them."""
+        self.glance.fold()
+        self.close.fold()
+        return self
+
+
 def _double(x: Tensor) -> Tensor:
     return functional.interpolate(x, scale_factor=2, mode="nearest")

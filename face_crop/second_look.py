@@ -14,12 +14,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
-from avatargan.errors import WeightsError
 from avatargan.weights import read_weights, write_weights
 from avatargan.weights_header import SECOND_LOOK_ROLE, SHIPPED_SECOND_LOOK, shipped_weights
 from face_crop.boxes import BoxArray
-from face_crop.network import MULTIPLE, STRIDE, UNIT_SIDE, UNIT_TILT, Answer, FaceNetwork
+from face_crop.network import (
+    MULTIPLE,
+    STRIDE,
+    UNIT_SIDE,
+    UNIT_TILT,
+    Answer,
+    FaceNetwork,
+    FaceNetworks,
+)
 
 #: Longer side of the copy in which the whole picture is looked at.
 GLANCE_SIZE = 448
@@ -44,24 +52,89 @@ class Found:
     logits: NDArray[np.float32]
     tilts: NDArray[np.float32]
 
-    def probabilities(self) -> NDArray[np.float32]:
-        """Return the log odds as probabilities."""
-        return np.asarray(1 / (1 + np.exp(-self.logits)), np.float32)
+
+@dataclass(frozen=True)
+class Glance:
+    """What the network says of a whole picture.
+
+    Attributes:
+        answer: about the copy that it saw.
+        zoom: pixels of the picture in one of the copy, across and down.
+    """
+
+    answer: Answer
+    zoom: tuple[float, float]
+
+    def likeliest(self, least_logit: float, most: int) -> Found:
+        """Return the likeliest faces, the likeliest first."""
+        found = likeliest(self.answer, least_logit, most)
+        found.boxes[:] *= np.array(self.zoom * 2, np.float32)
+        return found
+
+    def logits_at(self, boxes: BoxArray) -> NDArray[np.float32]:
+        """Return the log odds that there are faces in the middles of boxes ``[N, 4]``."""
+        around = functional.max_pool2d(self.answer.logit, 3, 1, 1)[0].numpy()
+        middles = (boxes[:, :2] + boxes[:, 2:] / 2) / np.array(self.zoom, np.float32) / STRIDE
+        limits = np.array(around.shape[::-1]) - 1
+        column, row = middles.astype(int).clip(0, limits).T
+        return np.asarray(around[row, column])
+
+
+@dataclass(frozen=True)
+class CloseUps:
+    """Parts of a picture around boxes, all of one size.
+
+    Attributes:
+        pictures: uint8 RGB ``[N, 96, 96, 3]``.
+        corners: where their upper left corners are in the picture, ``[N, 2]``.
+        scales: pixels of the picture in one of theirs, ``[N]``.
+    """
+
+    pictures: NDArray[np.uint8]
+    corners: NDArray[np.float32]
+    scales: NDArray[np.float32]
+
+
+def close_ups(picture: NDArray[np.uint8], boxes: BoxArray) -> CloseUps:
+    """Return what is around boxes ``[N, 4]``, scaled so that each becomes 40 pixels wide."""
+    scales = np.sqrt(boxes[:, 2] * boxes[:, 3]) / np.float32(CLOSE_FACE)
+    corners = boxes[:, :2] + boxes[:, 2:] / 2 - (scales * (CLOSE_SIZE / 2))[:, None]
+    pictures = np.zeros((len(boxes), CLOSE_SIZE, CLOSE_SIZE, 3), np.uint8)
+    halved = [picture]
+    for index, (corner, scale) in enumerate(zip(corners, scales, strict=True)):
+        # Halved until cutting it out skips no pixels.
+        level = max(math.floor(math.log2(max(float(scale), 1))), 0)
+        while len(halved) <= level and min(halved[-1].shape[:2]) > 1:
+            height, width = halved[-1].shape[:2]
+            size = (max(width // 2, 1), max(height // 2, 1))
+            half = cv2.resize(halved[-1], size, interpolation=cv2.INTER_AREA)
+            halved.append(np.asarray(half, np.uint8))
+        level = min(level, len(halved) - 1)
+        zoom = 2**level / float(scale)
+        x, y = (-corner * np.float32(1 / scale)).tolist()
+        pictures[index] = cv2.warpAffine(
+            halved[level],
+            np.array([[zoom, 0, x], [0, zoom, y]]),
+            (CLOSE_SIZE, CLOSE_SIZE),
+            flags=cv2.INTER_LINEAR,
+            borderValue=(127,) * 3,
+        )
+    return CloseUps(pictures, corners, scales)
 
 
 class SecondLook:
     """Runs the network on the CPU.
 
     Args:
-        network: see :func:`load_face_network`.
+        networks: see :func:`load_face_networks`.
     """
 
-    def __init__(self, network: FaceNetwork) -> None:
-        self._network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    def __init__(self, networks: FaceNetworks) -> None:
+        self._networks = networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.inference_mode()
-    def glance(self, picture: NDArray[np.uint8], least_logit: float, most: int) -> Found:
-        """Look at a whole picture, uint8 RGB ``[H, W, 3]``; return the likeliest faces first."""
+    def glance(self, picture: NDArray[np.uint8]) -> "Glance":
+        """Look at a whole picture, uint8 RGB ``[H, W, 3]``."""
         height, width = picture.shape[:2]
         scale = GLANCE_SIZE / max(height, width)
         size = (max(round(width * scale), 1), max(round(height * scale), 1))
@@ -69,33 +142,22 @@ class SecondLook:
         small = cv2.resize(picture, size, interpolation=way)
         planes = torch.zeros(1, 3, _rounded_up(size[1]), _rounded_up(size[0]))
         planes[0, :, : size[1], : size[0]] = _to_planes(np.asarray(small, np.uint8)[None])[0]
-        answer = self._ask(planes)
-        logit = answer.logit
-        peaks = (logit == torch.nn.functional.max_pool2d(logit, 3, 1, 1)) & (logit > least_logit)
-        chosen = peaks.flatten().nonzero().flatten()
-        best = logit.flatten()[chosen].argsort(descending=True, stable=True)[:most]
-        found = _read(answer, chosen[best])
-        found.boxes[:] *= np.array([width / size[0], height / size[1]] * 2, np.float32)
-        return found
+        answer = _ask(self._networks.glance, planes)
+        return Glance(answer, (width / size[0], height / size[1]))
 
     @torch.inference_mode()
     def closely(self, picture: NDArray[np.uint8], boxes: BoxArray) -> Found:
-        """Look at candidates ``[N, 4]`` of a picture one by one, and at their mirror images."""
+        """Look at candidates ``[N, 4]`` of a picture one by one, and at their mirror images.
+
+        Returns:
+            As many boxes, each where the face at that candidate is.
+        """
         if not len(boxes):
             nothing = np.zeros(0, np.float32)
             return Found(boxes, nothing, nothing)
-        sides = np.sqrt(boxes[:, 2] * boxes[:, 3])
-        corners = boxes[:, :2] + boxes[:, 2:] / 2 - (sides * (CLOSE_SIZE / CLOSE_FACE / 2))[:, None]
-        parts = np.stack(
-            [
-                _cut(level, corner, side)
-                for level, corner, side in _levels(
-                    picture, corners, sides * CLOSE_SIZE / CLOSE_FACE
-                )
-            ]
-        )
-        planes = _to_planes(parts)
-        answer = self._ask(torch.cat([planes, planes.flip(-1)]))
+        views = close_ups(picture, boxes)
+        planes = _to_planes(views.pictures)
+        answer = _ask(self._networks.close, torch.cat([planes, planes.flip(-1)]))
         count, cells = len(boxes), CLOSE_SIZE // STRIDE
         straight, mirrored = (
             Answer(*(plane[half] for plane in answer.planes()))
@@ -112,42 +174,50 @@ class SecondLook:
         inner = both.logit[:, low:high, low:high].flatten(1).argmax(1)
         row, column = inner // (high - low) + low, inner % (high - low) + low
         found = _read(both, torch.arange(count) * cells**2 + row * cells + column)
-        zoom = sides / np.float32(CLOSE_FACE)
-        found.boxes[:] *= zoom[:, None]
-        found.boxes[:, :2] += corners
+        found.boxes[:] *= views.scales[:, None]
+        found.boxes[:, :2] += views.corners
         return found
 
-    def _ask(self, planes: Tensor) -> Answer:
-        answer: Answer = self._network(planes.contiguous(memory_format=torch.channels_last))
-        return answer
+
+def _ask(network: FaceNetwork, planes: Tensor) -> Answer:
+    answer: Answer = network(planes.contiguous(memory_format=torch.channels_last))
+    return answer
 
 
-def load_face_network(path: str | Path | None = None) -> FaceNetwork:
-    """Return the network of a weights file (the shipped one by default).
+def load_face_networks(path: str | Path | None = None) -> FaceNetworks:
+    """Return the networks of a weights file (the shipped one by default).
 
     Raises:
         WeightsError: the file is missing, truncated, of the wrong kind, or inconsistent.
     """
     weights = read_weights(path or shipped_weights(SHIPPED_SECOND_LOOK), SECOND_LOOK_ROLE)
     places = ("enter.0", "enter.1", "fine.0", "middle.0", "coarse.0")
-    channels = [weights.shape(f"{place}.conv.weight", 4)[0] for place in places]
+    glance, close = (
+        [weights.shape(f"{name}.{place}.conv.weight", 4)[0] for place in places]
+        for name in ("glance", "close")
+    )
     with torch.device("meta"):
-        network = FaceNetwork(channels).fold()
-    weights.give_to(network)
-    return network.eval().requires_grad_(False)
+        networks = FaceNetworks(glance, close).fold()
+    weights.give_to(networks)
+    return networks.eval().requires_grad_(False)
 
 
-def save_face_network(path: str | Path, network: FaceNetwork) -> None:
-    """Write the weights of a network whose normalisations are folded.
+def save_face_networks(path: str | Path, networks: FaceNetworks) -> None:
+    """Write the weights of networks whose normalisations are folded.
 
     Raises:
         OutputError: the file cannot be written.
-        WeightsError: its normalisations are not folded.
     """
-    tensors = network.state_dict()
-    if any("running_mean" in name for name in tensors):
-        raise WeightsError("fold the network before it is saved")
-    write_weights(path, tensors, {"role": SECOND_LOOK_ROLE})
+    write_weights(path, networks.state_dict(), {"role": SECOND_LOOK_ROLE})
+
+
+def likeliest(answer: Answer, least_logit: float, most: int) -> Found:
+    """Return what is likelier than its neighbours, of an answer about one picture."""
+    logit = answer.logit
+    peaks = (logit == functional.max_pool2d(logit, 3, 1, 1)) & (logit > least_logit)
+    cells = peaks.flatten().nonzero().flatten()
+    best = logit.flatten()[cells].argsort(descending=True, stable=True)[:most]
+    return _read(answer, cells[best])
 
 
 def _to_planes(pictures: NDArray[np.uint8]) -> Tensor:
@@ -167,31 +237,3 @@ def _read(answer: Answer, cells: Tensor) -> Found:
     y = (cells // columns % rows + 0.5 + down) * STRIDE - side / 2
     boxes = torch.stack([x, y, side, side], 1)
     return Found(boxes.numpy(), logit.numpy(), (tilt * UNIT_TILT).numpy())
-
-
-def _levels(
-    picture: NDArray[np.uint8], corners: NDArray[np.float32], sides: NDArray[np.float32]
-) -> list[tuple[NDArray[np.uint8], NDArray[np.float32], float]]:
-    """Return for each square the picture, halved until cutting it out skips no pixels."""
-    halved = [picture]
-    chosen = []
-    for corner, side in zip(corners, sides, strict=True):
-        wanted = max(math.floor(math.log2(max(side / CLOSE_SIZE, 1))), 0)
-        while len(halved) <= wanted and min(halved[-1].shape[:2]) > 1:
-            height, width = halved[-1].shape[:2]
-            size = (max(width // 2, 1), max(height // 2, 1))
-            half = cv2.resize(halved[-1], size, interpolation=cv2.INTER_AREA)
-            halved.append(np.asarray(half, np.uint8))
-        level = min(wanted, len(halved) - 1)
-        chosen.append((halved[level], corner / 2**level, float(side) / 2**level))
-    return chosen
-
-
-def _cut(picture: NDArray[np.uint8], corner: NDArray[np.float32], side: float) -> NDArray[np.uint8]:
-    """Return a square of a picture at :data:`CLOSE_SIZE`, grey where it sticks out."""
-    scale = CLOSE_SIZE / side
-    warp = np.array([[scale, 0, -corner[0] * scale], [0, scale, -corner[1] * scale]])
-    square = cv2.warpAffine(
-        picture, warp, (CLOSE_SIZE, CLOSE_SIZE), flags=cv2.INTER_LINEAR, borderValue=(127,) * 3
-    )
-    return np.asarray(square, np.uint8)

@@ -20,7 +20,7 @@ from avatargan.devices import choose_device
 from avatargan.errors import AvatarGanError, OptionError
 from avatargan.matting import load_matter
 from avatargan.pipeline import AvatarPipeline
-from face_crop.second_look import save_face_network
+from face_crop.second_look import save_face_networks
 from face_crop.training.material import (
     boxed_pictures,
     cut_out_faces,
@@ -101,8 +101,13 @@ def _train(given: argparse.Namespace, options: TrainingOptions) -> None:
     faces, portraits = open_dataset(given.faces), open_dataset(given.portraits)
     _note(
         f"{len(faces)} faces, {len(portraits)} portraits, {len(boxed)} boxed pictures; "
-        f"{options.steps} batches of {options.batch}, "
-        f"then {options.boxed_steps if boxed else 0} with boxed pictures, on {device}"
+        f"{options.steps} + {options.close_steps} batches of {options.batch} scenes"
+        + (
+            f", then {options.boxed_steps} + {options.boxed_close_steps} with those"
+            if boxed
+            else ""
+        )
+        + f", on {device}"
     )
     if given.dry_run:
         _note(f"would write {given.out}")
@@ -116,11 +121,11 @@ def _train(given: argparse.Namespace, options: TrainingOptions) -> None:
         list(found_portraits(portraits.picture(i) for i in every)),
         list(drawn_portraits(AvatarPipeline.load(device="cpu"), matter, seeds)),
     ]
-    network = train(material, options, device, _progress)
+    networks = train(material, options, device, _progress)
 
     def finish(part: list[BoxedPicture], out: Path) -> None:
-        further = train_further(network, material, part, options, device, _progress)
-        save_face_network(out, further)
+        further = train_further(networks, material, part, options, _progress)
+        save_face_networks(out, further)
         _note(str(out))
 
     finish(boxed, given.out)
