@@ -30,15 +30,24 @@ def load_cascade(path: str | Path | None = None) -> cv2.CascadeClassifier:
     path = Path(path) if path is not None else SHIPPED_CASCADE
     text = _read(path)
     _check(path, text)
+    return classifier_of(text, str(path))
+
+
+def classifier_of(text: str, name: str) -> cv2.CascadeClassifier:
+    """Return the classifier of a cascade that is in memory as XML.
+
+    Raises:
+        CascadeError: OpenCV cannot read it; the message begins with ``name``.
+    """
     classifier = cv2.CascadeClassifier()
     try:
         storage = cv2.FileStorage(text, cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY)
         loaded = classifier.read(storage.getFirstTopLevelNode())
     except (cv2.error, SystemError) as error:
         reason = str(error).strip().splitlines()[-1]
-        raise CascadeError(f"{path}: OpenCV cannot read this cascade ({reason})") from error
+        raise CascadeError(f"{name}: OpenCV cannot read this cascade ({reason})") from error
     if not loaded or classifier.empty():
-        raise CascadeError(f"{path}: OpenCV finds no cascade in it; {_REMEDY}")
+        raise CascadeError(f"{name}: OpenCV finds no cascade in it; {_REMEDY}")
     return classifier
 
 

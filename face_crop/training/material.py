@@ -15,24 +15,13 @@ from avatargan.pipeline import AvatarPipeline
 from face_crop.boxes import Box
 from face_crop.cascade import find_windows, load_cascade
 from face_crop.training.painting import Picture
-from face_crop.training.portraits import Portrait
+from face_crop.training.portraits import FACE_SHARE, Portrait, cut_out, face_share
 from face_crop.training.scenes import BoxedPicture
 
-#: Crops of faces are 1.5 times the face: it is the central two thirds.
-FACE_SHARE = 2 / 3
-#: What of the generator's pictures is the face, in the style that is framed more widely.
-TV_FACE_SHARE = 0.58
 #: The shipped cascade's boxes are larger than the faces of such crops, by as much in the mean.
 CASCADE_ENLARGES = 1.18
 #: Side at which characters are cut out.
 CUT_OUT_SIZE = 128
-
-
-def evenly_spread(count: int, most: int) -> list[int]:
-    """Return at most so many of the numbers below ``count``, spread over all of them."""
-    if count <= most:
-        return list(range(count))
-    return [index * count // most for index in range(most)]
 
 
 def cut_out_faces(pictures: Iterable[Picture], matter: Matter) -> Iterator[Portrait]:
@@ -40,7 +29,7 @@ def cut_out_faces(pictures: Iterable[Picture], matter: Matter) -> Iterator[Portr
     for picture in pictures:
         size = (CUT_OUT_SIZE, CUT_OUT_SIZE)
         image = Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC)
-        yield _cut_out(image, matter, FACE_SHARE)
+        yield cut_out(image, matter, FACE_SHARE)
 
 
 def found_portraits(pictures: Iterable[Picture]) -> Iterator[Portrait]:
@@ -54,37 +43,46 @@ def found_portraits(pictures: Iterable[Picture]) -> Iterator[Portrait]:
             yield Portrait(picture, None, box)
 
 
-def drawn_portraits(pipeline: AvatarPipeline, matter: Matter, seeds: range) -> Iterator[Portrait]:
+def drawn_portraits(
+    pipeline: AvatarPipeline, matter: Matter, seeds: Iterable[int]
+) -> Iterator[Portrait]:
     """Yield what the generator draws, cut out, its styles taking turns."""
     identity = pipeline.attributes.identity
     styles = pipeline.attributes.offered(identity) if identity else ()
     for seed in seeds:
         wanted = {identity: styles[seed % len(styles)]} if identity else {}
-        avatar = pipeline.generate(seed, size=CUT_OUT_SIZE, **wanted)[0]
-        share = TV_FACE_SHARE if "tv" in wanted.values() else FACE_SHARE
-        yield _cut_out(avatar.image, matter, share)
+        avatar = pipeline.generate(seed, size=CUT_OUT_SIZE, **wanted)[0]  # type: ignore[arg-type]
+        yield cut_out(avatar.image, matter, face_share(wanted.get(identity or "")))
 
 
 def boxed_pictures(folder: Path, boxes: Path) -> list[BoxedPicture]:
-    """Return the pictures of a folder that a JSON file of boxes names.
+    """Return the pictures of a folder that a JSON file of boxes names, by name.
+
+    The file holds ``{"pictures": {name: [{"x", "y", "width", "height", "tilt", "ignore"}, ...]}}``.
 
     Raises:
         DatasetError: the file of boxes is missing or malformed.
         PictureError: a picture is missing or cannot be read.
     """
     try:
-        table = json.loads(boxes.read_text("utf-8"))
-        rows = {name: [Box(*map(float, box)) for box in table[name]] for name in sorted(table)}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise DatasetError(f"{boxes}: not a table of boxes ({error})") from error
+        table = json.loads(boxes.read_text("utf-8"))["pictures"]
+        rows = {
+            name: [(bool(row["ignore"]), _box(row), float(row["tilt"])) for row in table[name]]
+            for name in table
+        }
+    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+        raise DatasetError(f"{boxes}: not a table of boxes ({error!r})") from error
     return [
-        BoxedPicture(name, rgb_pixels(open_picture(folder / name)), tuple(faces))
-        for name, faces in rows.items()
+        BoxedPicture(
+            name,
+            rgb_pixels(open_picture(folder / name)),
+            tuple(box for ignore, box, _ in rows[name] if not ignore),
+            tuple(tilt for ignore, _, tilt in rows[name] if not ignore),
+            tuple(box for ignore, box, _ in rows[name] if ignore),
+        )
+        for name in sorted(rows)
     ]
 
 
-def _cut_out(image: Image.Image, matter: Matter, face_share: float) -> Portrait:
-    rgba = np.asarray(matter.cut_out(image))
-    margin, side = image.width * (1 - face_share) / 2, image.width * face_share
-    box = Box(margin, margin, side, side)
-    return Portrait(np.ascontiguousarray(rgba[..., :3]), np.ascontiguousarray(rgba[..., 3]), box)
+def _box(row: dict[str, float]) -> Box:
+    return Box(*(float(row[side]) for side in ("x", "y", "width", "height")))

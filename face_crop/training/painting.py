@@ -25,16 +25,18 @@ def skin_colour(random: np.random.Generator) -> tuple[int, int, int]:
 
 def background(size: tuple[int, int], random: np.random.Generator) -> Picture:
     """Return a drawn background of ``(height, width)``: flat, shaded, cloudy, patterned, busy."""
-    kind = random.choice(["flat", "shaded", "cloudy", "patterned", "busy"], p=[0.2, 0.2, 0.2, 0.15, 0.25])
+    kind = random.choice(
+        ["flat", "shaded", "cloudy", "patterned", "busy"], p=[0.2, 0.2, 0.2, 0.15, 0.25]
+    )
     if kind == "flat":
         colour = (255, 255, 255) if random.random() < 0.4 else random_colour(random)
         return np.full((*size, 3), colour, np.uint8)
     if kind == "patterned":
         return _patterned(size, random)
-    picture = _shaded(size, random)
+    shades = _shaded(size, random)
     if kind != "shaded":
-        strength = random.uniform(20, 90)
-        picture = _to_uint8(picture + strength * _clouds(size, random))
+        shades = shades + np.float32(random.uniform(20, 90)) * _clouds(size, random)
+    picture = _to_uint8(shades)
     if kind == "busy":
         for _ in range(int(random.integers(4, 25))):
             scribble(picture, random)
@@ -69,11 +71,15 @@ def scribble(picture: Picture, random: np.random.Generator) -> None:
         cv2.polylines(picture, [points], False, ink, line, cv2.LINE_AA)
     elif kind == 3:
         corner = (int(x + radius), int(y + radius * random.uniform(0.2, 1.5)))
-        cv2.rectangle(picture, (int(x), int(y)), corner, colour, -1 if random.random() < 0.6 else line)
+        cv2.rectangle(
+            picture, (int(x), int(y)), corner, colour, -1 if random.random() < 0.6 else line
+        )
     elif kind == 4:
         letters = "".join(chr(c) for c in random.integers(33, 126, int(random.integers(2, 9))))
         font = int(random.integers(0, 8))
-        cv2.putText(picture, letters, (int(x), int(y)), font, radius / 30, colour, line, cv2.LINE_AA)
+        cv2.putText(
+            picture, letters, (int(x), int(y)), font, radius / 30, colour, line, cv2.LINE_AA
+        )
     else:
         spots = int(random.integers(2, 7))
         step = radius * random.uniform(0.5, 1.2)
@@ -83,24 +89,39 @@ def scribble(picture: Picture, random: np.random.Generator) -> None:
             cv2.circle(picture, (int(x + i * step), int(y)), spot, ink, line, cv2.LINE_AA)
 
 
-def body(picture: Picture, chin: tuple[float, float], side: float, random: np.random.Generator) -> None:
+def body(
+    picture: Picture, chin: tuple[float, float], side: float, random: np.random.Generator
+) -> None:
     """Draw a neck, shoulders and clothes under a face of a side whose chin is at a point."""
     x, y = chin
     skin = skin_colour(random)
     ink = (40, 30, 30)
     line = max(int(side / 40), 1)
     neck, drop = side * random.uniform(0.12, 0.25), side * random.uniform(0.2, 0.45)
-    throat = np.array([(x - neck, y - side / 8), (x + neck, y - side / 8), (x + neck, y + drop), (x - neck, y + drop)])
+    throat = np.array(
+        [
+            (x - neck, y - side / 8),
+            (x + neck, y - side / 8),
+            (x + neck, y + drop),
+            (x - neck, y + drop),
+        ]
+    )
     cv2.fillPoly(picture, [throat.astype(np.int32)], skin, cv2.LINE_AA)
     wide, hem = side * random.uniform(0.6, 1.1), side * random.uniform(1.5, 5)
     slope, waist = side * random.uniform(0.1, 0.4), side * random.uniform(0.4, 1.0)
-    left = [(x - neck, y + drop * 0.6), (x - wide, y + drop + slope), (x - wide * 1.15, y + hem / 2)]
+    left = [
+        (x - neck, y + drop * 0.6),
+        (x - wide, y + drop + slope),
+        (x - wide * 1.15, y + hem / 2),
+    ]
     right = [(2 * x - px, py + random.normal(0, side / 10)) for px, py in reversed(left)]
     outline = [*left, (x - waist, y + hem), (x + waist, y + hem), *right]
     cloth = np.array(outline).astype(np.int32)
     cv2.fillPoly(picture, [cloth], random_colour(random), cv2.LINE_AA)
     cv2.polylines(picture, [cloth], True, ink, line, cv2.LINE_AA)
-    collar = np.array([(x - neck, y + drop * 0.6), (x, y + drop + side * 0.3), (x + neck, y + drop * 0.6)])
+    collar = np.array(
+        [(x - neck, y + drop * 0.6), (x, y + drop + side * 0.3), (x + neck, y + drop * 0.6)]
+    )
     cv2.fillPoly(picture, [collar.astype(np.int32)], random_colour(random), cv2.LINE_AA)
     for _ in range(int(random.integers(0, 6))):
         start = (int(x + random.uniform(-wide, wide)), int(y + drop + random.uniform(0, hem)))
@@ -114,19 +135,28 @@ def cover(picture: Picture, x: float, y: float, side: float, random: np.random.G
     away = side * random.uniform(0.45, 0.6)
     centre = (int(x + away * np.cos(angle)), int(y + away * np.sin(angle)))
     colour = skin_colour(random) if random.random() < 0.5 else random_colour(random)
-    axes = (max(int(side * random.uniform(0.1, 0.3)), 1), max(int(side * random.uniform(0.2, 0.45)), 1))
+    axes = (
+        max(int(side * random.uniform(0.1, 0.3)), 1),
+        max(int(side * random.uniform(0.2, 0.45)), 1),
+    )
     turn = random.uniform(0, 180)
     cv2.ellipse(picture, centre, axes, turn, 0, 360, colour, -1, cv2.LINE_AA)
-    cv2.ellipse(picture, centre, axes, turn, 0, 360, (40, 30, 30), max(int(side / 50), 1), cv2.LINE_AA)
+    cv2.ellipse(
+        picture, centre, axes, turn, 0, 360, (40, 30, 30), max(int(side / 50), 1), cv2.LINE_AA
+    )
 
 
 def shuffled(piece: Picture, random: np.random.Generator, blocks: int = 4) -> Picture:
     """Return a square picture with its blocks in another order: colours of a face, but no face."""
     side = piece.shape[0] // blocks * blocks
     tiles = piece[:side, :side].reshape(blocks, side // blocks, blocks, side // blocks, 3)
-    tiles = tiles.transpose(0, 2, 1, 3, 4).reshape(blocks * blocks, side // blocks, side // blocks, 3)
+    tiles = tiles.transpose(0, 2, 1, 3, 4).reshape(
+        blocks * blocks, side // blocks, side // blocks, 3
+    )
     tiles = tiles[random.permutation(len(tiles))]
-    tiles = tiles.reshape(blocks, blocks, side // blocks, side // blocks, 3).transpose(0, 2, 1, 3, 4)
+    tiles = tiles.reshape(blocks, blocks, side // blocks, side // blocks, 3).transpose(
+        0, 2, 1, 3, 4
+    )
     return np.ascontiguousarray(tiles.reshape(side, side, 3))
 
 
@@ -160,8 +190,8 @@ def _patterned(size: tuple[int, int], random: np.random.Generator) -> Picture:
         mask = (u % 1 < 0.5) ^ (v % 1 < 0.5)
     else:
         mask = (u % 1 - 0.5) ** 2 + (v % 1 - 0.5) ** 2 < random.uniform(0.03, 0.2)
-    first, second = np.uint8(random_colour(random)), np.uint8(random_colour(random))
-    return np.where(mask[..., None], first, second)
+    first, second = np.array([random_colour(random), random_colour(random)], np.uint8)
+    return np.asarray(np.where(mask[..., None], first, second), np.uint8)
 
 
 def _to_uint8(values: NDArray[np.float32]) -> Picture:

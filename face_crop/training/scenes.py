@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from face_crop.boxes import Box, BoxArray, boxes_to_array
 from face_crop.training import painting
 from face_crop.training.painting import Picture
-from face_crop.training.portraits import Placement, Portrait, paste
+from face_crop.training.portraits import Placement, Portrait, paste, warped
 from face_crop.training.styles import restyled
 
 
@@ -22,11 +23,20 @@ class BoxedPicture:
         name: the file.
         picture: uint8 RGB ``[H, W, 3]``.
         boxes: the faces, all of them.
+        angles: by how many degrees each is tilted, clockwise.
+        ignored: what may or may not count as a face.
     """
 
     name: str
     picture: Picture
     boxes: tuple[Box, ...]
+    angles: tuple[float, ...]
+    ignored: tuple[Box, ...] = ()
+
+
+def without_fold(pictures: list[BoxedPicture], fold: int, folds: int) -> list[BoxedPicture]:
+    """Return the pictures but every ``folds``-th, from the ``fold``-th on."""
+    return [picture for index, picture in enumerate(pictures) if index % folds != fold]
 
 
 @dataclass(frozen=True)
@@ -36,11 +46,13 @@ class Scene:
     Attributes:
         picture: uint8 RGB ``[S, S, 3]``.
         boxes: its faces ``[N, 4]``.
-        ignored: faces of which too much is cut off to call them faces or not, ``[N, 4]``.
+        angles: by how many degrees each is tilted, clockwise, ``[N]``.
+        ignored: what is too much cut off or turned away to be a face for sure, ``[N, 4]``.
     """
 
     picture: Picture
     boxes: BoxArray
+    angles: NDArray[np.float32]
     ignored: BoxArray
 
 
@@ -75,16 +87,18 @@ class SceneMaker:
         return dataclasses.replace(scene, picture=restyled(scene.picture, random))
 
     def _portrait(self, random: np.random.Generator) -> Portrait:
-        group = self._portraits[random.integers(len(self._portraits))]
-        portrait = group[random.integers(len(group))]
-        return portrait.mirrored() if random.random() < 0.5 else portrait
+        group = self._portraits[int(random.integers(len(self._portraits)))]
+        portrait = group[int(random.integers(len(group)))]
+        if random.random() < 0.5:
+            portrait = portrait.mirrored()
+        return warped(portrait, random) if random.random() < 0.6 else portrait
 
     def _composed(self, random: np.random.Generator) -> Scene:
         size = self._size
         canvas = self._ground(random)
         for _ in range(int(random.integers(0, 4))):
             self._distract(canvas, random)
-        boxes: list[Box] = []
+        placed: list[Placement] = []
         covered = np.zeros((size, size), bool)
         for _ in range(int(random.choice([0, 1, 1, 1, 2, 2, 3]))):
             side = size * np.exp(random.uniform(np.log(0.055), np.log(0.62)))
@@ -104,10 +118,15 @@ class SceneMaker:
                 painting.body(canvas, (place.x, place.y + side * 0.5), side, random)
             got = paste(canvas, portrait, place)
             covered |= got > 0
-            boxes.append(place.box)
+            placed.append(place)
             if random.random() < 0.15:
                 painting.cover(canvas, place.x, place.y, side, random)
-        return Scene(canvas, boxes_to_array(boxes), boxes_to_array([]))
+        return Scene(
+            canvas,
+            boxes_to_array([place.box for place in placed]),
+            np.array([place.angle for place in placed], np.float32),
+            boxes_to_array([]),
+        )
 
     def _ground(self, random: np.random.Generator) -> Picture:
         """Return a canvas without faces, drawn or from a boxed picture."""
@@ -124,13 +143,15 @@ class SceneMaker:
         portrait = self._portrait(random)
         side = portrait.picture.shape[0]
         if random.random() < 0.5:
-            piece = painting.shuffled(portrait.picture, random, int(random.choice([2, 4])))
+            piece = painting.shuffled(portrait.picture, random, int(random.choice([3, 4])))
         else:
             low = int(side * random.uniform(0.68, 0.8))
             piece = np.ascontiguousarray(portrait.picture[low:])
         target = int(self._size * random.uniform(0.1, 0.5))
         height = max(target * piece.shape[0] // piece.shape[1], 2)
-        piece = np.asarray(cv2.resize(piece, (target, height), interpolation=cv2.INTER_AREA), np.uint8)
+        piece = np.asarray(
+            cv2.resize(piece, (target, height), interpolation=cv2.INTER_AREA), np.uint8
+        )
         x, y = (int(random.integers(0, max(self._size - s, 1))) for s in (target, height))
         canvas[y : y + height, x : x + target] = piece[: self._size - y, : self._size - x]
 
@@ -154,7 +175,8 @@ class SceneMaker:
             scale = size / longest * np.exp(random.uniform(np.log(0.9), np.log(4.0)))
             x, y = random.uniform(0, width), random.uniform(0, height)
             to_x = to_y = size / 2
-        angle = np.radians(random.normal(0, 10))
+        tilt = float(random.normal(0, 10))
+        angle = np.radians(tilt)
         mirror = -1.0 if random.random() < 0.5 else 1.0
         stretch = float(np.exp(random.normal(0, 0.08)))
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -174,18 +196,32 @@ class SceneMaker:
             borderMode=cv2.BORDER_CONSTANT if random.random() < 0.5 else cv2.BORDER_REPLICATE,
             borderValue=(255, 255, 255) if random.random() < 0.5 else (0, 0, 0),
         )
-        original = np.array([width, height]) / (picture.shape[1], picture.shape[0])
         shrunk = np.array([width, height]) / (picture.shape[1], picture.shape[0])
         zoom = (abs(np.linalg.det(matrix)) / np.prod(shrunk)) ** 0.5
-        inside, cut = [], []
-        for box in whole.boxes:
+        inside: list[Box] = []
+        angles: list[float] = []
+        unsure: list[Box] = []
+        known = len(whole.boxes)
+        for index, box in enumerate((*whole.boxes, *whole.ignored)):
             middle = matrix @ (np.array(box.centre) / shrunk) + shift
             side = float((box.width * box.height) ** 0.5 * zoom)
             face = Box(float(middle[0] - side / 2), float(middle[1] - side / 2), side, side)
             seen = _seen_share(face, size)
-            if seen > 0:
-                (inside if seen > 0.6 else cut).append(face)
-        return Scene(np.asarray(part, np.uint8), boxes_to_array(inside), boxes_to_array(cut))
+            if index < known and seen > 0.6:
+                inside.append(face)
+                angles.append(tilt + mirror * whole.angles[index])
+            elif seen > 0:
+                unsure.append(face)
+        picture = np.asarray(part, np.uint8)
+        if inside and random.random() < 0.4:
+            face = inside[int(random.integers(len(inside)))]
+            picture = warped(Portrait(picture, None, face), random).picture
+        return Scene(
+            picture,
+            boxes_to_array(inside),
+            np.array(angles, np.float32),
+            boxes_to_array(unsure),
+        )
 
 
 def _seen_share(box: Box, size: int) -> float:

@@ -22,7 +22,7 @@ def grey(picture: Picture, random: np.random.Generator) -> Picture:
     """Take the colours out; some are tinted like old paper."""
     level = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float32)
     if random.random() < 0.3:
-        paper = 255 - 0.5 * (255 - np.float32(random_colour(random)))
+        paper = 255 - 0.5 * (255 - np.array(random_colour(random), np.float32))
         return _to_uint8(level * paper / 255)
     return np.repeat(level, 3, -1).astype(np.uint8)
 
