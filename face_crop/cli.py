@@ -93,6 +93,12 @@ SecondLookOption = Annotated[
         "where its weights are.",
     ),
 ]
+ThresholdOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="NUMBER", min=0, max=1, help="How sure the second look must be of a face."
+    ),
+]
 SizeOption = Annotated[
     int, typer.Option(metavar="PIXELS", min=16, max=2048, help="Side of the crops.")
 ]
@@ -172,6 +178,7 @@ def run_command(
     minimum_size: MinimumSizeOption = None,
     rotate: RotateOption = None,
     second_look: SecondLookOption = None,
+    threshold: ThresholdOption = None,
     smallest_crop: SmallestCropOption = 64,
     most_outside: MostOutsideOption = 0.25,
     sharpness: SharpnessOption = 0.12,
@@ -199,7 +206,7 @@ def run_command(
     from face_crop.runner import CropRun
 
     options = _options(
-        cascade, scale_factor, neighbours, minimum_size, rotate, second_look,
+        cascade, scale_factor, neighbours, minimum_size, rotate, second_look, threshold,
         size=size,
         edge=edge,
         near_duplicates=near_duplicates,
@@ -253,6 +260,7 @@ def preview_command(
     minimum_size: MinimumSizeOption = None,
     rotate: RotateOption = None,
     second_look: SecondLookOption = None,
+    threshold: ThresholdOption = None,
     edge: EdgeOption = "reflect",
     smallest_crop: SmallestCropOption = 64,
     most_outside: MostOutsideOption = 0.25,
@@ -274,7 +282,7 @@ def preview_command(
     from face_crop.sources import find_sources
 
     options = _options(
-        cascade, scale_factor, neighbours, minimum_size, rotate, second_look,
+        cascade, scale_factor, neighbours, minimum_size, rotate, second_look, threshold,
         edge=edge,
         limits={
             "smallest_crop": smallest_crop,
@@ -330,6 +338,7 @@ def _options(
     minimum_size: int | None,
     rotate: bool | None,
     second_look: str | None,
+    threshold: float | None,
     *,
     limits: dict[str, Any],
     **rest: Any,
@@ -353,6 +362,7 @@ def _options(
         "minimum_size": minimum_size,
         "rotations": None if rotate is None else ((-25.0, 25.0) if rotate else ()),
         "second_look": second_look,
+        "threshold": threshold,
     }
     detector: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     return CropOptions(detector=DetectorOptions(**detector), limits=QualityLimits(**limits), **rest)

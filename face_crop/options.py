@@ -2,13 +2,15 @@
 
 import hashlib
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from avatargan.errors import OptionError
+from avatargan.errors import AvatarGanError, CascadeError, OptionError, WeightsError
 from avatargan.version import __version__
+from avatargan.weights_header import SHIPPED_SECOND_LOOK, shipped_weights
 from face_crop.cascade import SHIPPED_CASCADE
 from face_crop.cropping import check_edge
-from face_crop.detector import DetectorOptions
+from face_crop.detector import DetectorOptions, has_second_look
 from face_crop.duplicates import NEAR_DUPLICATE_BITS
 from face_crop.quality import QualityLimits
 
@@ -49,20 +51,36 @@ class CropOptions:
     @property
     def for_any_machine(self) -> "CropOptions":
         """The same with absolute paths."""
-        cascade = self.detector.cascade
-        if cascade is None:
-            return self
-        return replace(self, detector=replace(self.detector, cascade=cascade.absolute()))
+        detector = self.detector
+        files = {
+            name: path.absolute()
+            for name in ("cascade", "second_look_weights")
+            if (path := getattr(detector, name)) is not None
+        }
+        return replace(self, detector=replace(detector, **files))
 
     def record(self) -> dict[str, Any]:
         """Return what two runs must have in common to give the same crops, fit for JSON.
 
         Files are named by their content, so that they may be moved.
+
+        Raises:
+            CascadeError: the cascade cannot be read.
+            WeightsError: the weights of the second look cannot be read.
         """
         detector = asdict(self.detector)
-        cascade = (self.detector.cascade or SHIPPED_CASCADE).read_bytes()
-        detector["cascade"] = hashlib.sha256(cascade).hexdigest()
+        detector["cascade"] = _sha256(self.detector.cascade or SHIPPED_CASCADE, CascadeError)
         detector["rotations"] = list(self.detector.rotations)
+        weights = self.detector.second_look_weights
+        looks_twice = self.detector.second_look == "on" or (
+            self.detector.second_look == "auto" and (weights is not None or has_second_look())
+        )
+        detector["second_look"] = "on" if looks_twice else "off"
+        detector["second_look_weights"] = (
+            _sha256(weights or shipped_weights(SHIPPED_SECOND_LOOK), WeightsError)
+            if looks_twice
+            else None
+        )
         return {
             "version": __version__,
             **detector,
@@ -71,3 +89,10 @@ class CropOptions:
             **asdict(self.limits),
             "near_duplicates": self.near_duplicates,
         }
+
+
+def _sha256(path: Path, error_type: type[AvatarGanError]) -> str:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise error_type(f"{path}: cannot be read: {error.strerror or error}") from error

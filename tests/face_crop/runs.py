@@ -17,7 +17,7 @@ from face_crop.runner import CropRun
 
 ROOT = Path(__file__).parents[2]
 #: Quick to run: one pass of the cascade.
-DETECTOR = DetectorOptions(scale_factor=1.2, neighbours=3, rotations=(), second_look="off")
+DETECTOR = DetectorOptions(scale_factor=1.2, neighbours=3, second_look="off")
 OPTIONS = CropOptions(detector=DETECTOR, size=64)
 #: The same on the command line.
 ARGUMENTS = [

@@ -11,7 +11,7 @@ from PIL import Image
 
 from avatargan.cli import main
 from face_crop.cli import main as own_main
-from tests.face_crop.runs import ARGUMENTS, ROOT, OPTIONS, command, crop, tree
+from tests.face_crop.runs import ARGUMENTS, OPTIONS, ROOT, command, crop, tree
 
 
 @pytest.fixture
@@ -161,9 +161,7 @@ def test_a_preview_is_a_picture_with_boxes(scenes, tmp_path, run):
     more = [word for word in ARGUMENTS if word not in ("--size", "64")]
     code, printed, _ = run("preview", scenes, out, *more, "--json")
     assert code == 0
-    assert json.loads(printed) == [
-        {"file": str(out), "pictures": 6, "passed": 5, "rejected": 0}
-    ]
+    assert json.loads(printed) == [{"file": str(out), "pictures": 6, "passed": 5, "rejected": 0}]
     with Image.open(out) as sheet:
         colours = {colour for _, colour in sheet.convert("RGB").getcolors(1 << 24)}
     assert (38, 166, 91) in colours

@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,8 +13,7 @@ from tests.face_crop.runs import ARGUMENTS, command, tree
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_a_cluster_of_two_nodes_gives_the_same_folder(scenes, tmp_path):
-    pytest.importorskip("ray", reason="Ray is not installed")
+def test_a_cluster_of_two_nodes_gives_the_same_folder(scenes, two_nodes, tmp_path):
     source = tmp_path / "src"
     source.mkdir()
     for path in scenes.iterdir():
@@ -21,37 +21,32 @@ def test_a_cluster_of_two_nodes_gives_the_same_folder(scenes, tmp_path):
             (source / f"{path.stem}-{copy}.png").symlink_to(path)
     (source / "broken.png").write_bytes(b"broken")
     os.mkfifo(source / "pipe.png")
-    with two_nodes(tmp_path) as address:
-        for name, more in (("local", []), ("cluster", ["--engine", "ray"])):
-            done = command(
-                source, tmp_path / name, *ARGUMENTS, "--json", *more,
-                env={**os.environ, "RAY_ADDRESS": address},
-            )  # fmt: skip
-            assert done.returncode == 0, done.stderr
-            assert json.loads(done.stdout)["crops"] == 5
+    environment = {**os.environ, "RAY_ADDRESS": two_nodes}
+    for name, more in (("local", []), ("cluster", ["--engine", "ray"])):
+        arguments = [source, tmp_path / name, *ARGUMENTS, "--json", *more]
+        done = command(*arguments, env=environment)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["crops"] == 5
     assert tree(tmp_path / "cluster") == tree(tmp_path / "local")
 
 
-class two_nodes:  # noqa: N801 (a context manager)
-    """A Ray cluster of two nodes of this machine, one core each."""
+@pytest.fixture
+def two_nodes(monkeypatch) -> Iterator[str]:
+    """The address of a Ray cluster of two nodes of this machine, one core each."""
+    pytest.importorskip("ray", reason="Ray is not installed")
+    # Keeps everything on loopback addresses, despite its name.
+    monkeypatch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    from ray.cluster_utils import Cluster
 
-    def __init__(self, folder):
-        self._folder = folder
-
-    def __enter__(self) -> str:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        from ray.cluster_utils import Cluster
-
-        self._cluster = Cluster(
-            initialize_head=True,
-            head_node_args={"num_cpus": 1, "include_dashboard": False, "node_ip_address": "127.0.0.1"},
-        )
-        self._cluster.add_node(num_cpus=1)
-        self._cluster.wait_for_nodes()
-        return self._cluster.address
-
-    def __exit__(self, *_):
-        self._cluster.shutdown()
+    node = {"num_cpus": 1, "include_dashboard": False, "object_store_memory": 80 * 2**20}
+    cluster = Cluster(initialize_head=True, head_node_args=node)
+    try:
+        cluster.add_node(**node)
+        cluster.wait_for_nodes()
+        yield cluster.address
+    finally:
+        cluster.shutdown()
 
 
 def test_without_ray_the_message_says_how_to_get_it(monkeypatch):

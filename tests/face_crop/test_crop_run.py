@@ -1,5 +1,8 @@
 """What a run leaves in its folder, and what a second one adds."""
 
+import errno
+import hashlib
+import io
 import json
 import os
 import shutil
@@ -59,8 +62,6 @@ def test_every_face_is_a_crop_with_a_line_in_the_manifest(scenes, cropped):
         assert {"cascade", "sharpness", "colourfulness"} <= line["scores"].keys()
         assert line["source_size"] == [300, 260]
         content = (scenes / line["source"]).read_bytes()
-        import hashlib
-
         assert line["source_sha256"] == hashlib.sha256(content).hexdigest()
 
 
@@ -368,8 +369,6 @@ def test_what_is_stopped_has_its_lists_and_can_be_carried_on(scenes, cropped, tm
 def test_a_full_disk_is_one_clear_error_and_the_next_run_carries_on(
     scenes, cropped, tmp_path, monkeypatch
 ):
-    import errno
-
     out, real, written = tmp_path / "out", os.fsync, []
 
     def fsync(descriptor):
@@ -378,9 +377,10 @@ def test_a_full_disk_is_one_clear_error_and_the_next_run_carries_on(
             raise OSError(errno.ENOSPC, "No space left on device")
         return real(descriptor)
 
-    with monkeypatch.context() as patched, pytest.raises(OutputError, match="disk is full"):
+    with monkeypatch.context() as patched:
         patched.setattr("avatargan.files.os.fsync", fsync)
-        crop(scenes, out)
+        with pytest.raises(OutputError, match="disk is full"):
+            crop(scenes, out)
     crop(scenes, out)
     assert tree(out) == tree(cropped)
 
@@ -390,7 +390,7 @@ def test_a_picture_larger_than_its_crops_is_shrunk_with_care(pipe, tmp_path):
     large.paste(pipe.generate([4], size=512)[0].image, (200, 150))
     large.save(tmp_path / "1.png")
     (candidate,) = analysed(tmp_path / "1.png").candidates
-    crop_image = np.asarray(Image.open(__import__("io").BytesIO(candidate.png))).astype(int)
+    crop_image = np.asarray(Image.open(io.BytesIO(candidate.png))).astype(int)
     square = candidate.square
     box = (square.x, square.y, square.right, square.bottom)
     expected = np.asarray(large.resize((64, 64), Image.Resampling.BOX, box=box)).astype(int)

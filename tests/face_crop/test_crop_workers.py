@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -29,8 +30,8 @@ class Worker:
             time.sleep(1000)
         if word == "raise":
             raise ValueError(rest)
-        if word == "once" and not os.path.exists(self.folder):
-            os.mkdir(self.folder)
+        if word == "once" and not Path(self.folder).exists():
+            Path(self.folder).mkdir()
             os.kill(os.getpid(), signal.SIGKILL)
         if word == "slow":
             time.sleep(float(rest))
