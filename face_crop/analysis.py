@@ -168,13 +168,12 @@ class Analyser:
             return replace(
                 candidate, rejected=(STICKS_OUT, f"{outside:.0%} of it is outside the picture")
             )
-        crop = cut(picture, square, face.angle, options.size, options.edge)
-        measured = (
-            crop
-            if options.size == MEASURED_SIZE
-            else cut(picture, square, face.angle, MEASURED_SIZE, options.edge)
+        measured = self._cut(picture, candidate, MEASURED_SIZE)
+        # Few pixels are a matter of `smallest_crop`, and not to be taken for a blur.
+        own_size = min(MEASURED_SIZE, round(square.width))
+        scores["sharpness"] = sharpness(
+            measured if own_size == MEASURED_SIZE else self._cut(picture, candidate, own_size)
         )
-        scores["sharpness"] = sharpness(measured)
         scores["colourfulness"] = colourfulness(measured)
         for name, limit, reason in (
             ("sharpness", limits.sharpness, BLURRED),
@@ -183,7 +182,15 @@ class Analyser:
             if scores[name] < limit:
                 detail = f"{name} {scores[name]:.3g}, the limit is {limit:g}"
                 return replace(candidate, rejected=(reason, detail))
+        crop = (
+            measured
+            if options.size == MEASURED_SIZE
+            else self._cut(picture, candidate, options.size)
+        )
         return replace(candidate, png=encode_png(crop), look=look_of(measured))
+
+    def _cut(self, picture: NDArray[np.uint8], candidate: Candidate, size: int) -> Image.Image:
+        return cut(picture, candidate.square, candidate.angle, size, self._options.edge)
 
     def _make_overview(self, picture: NDArray[np.uint8]) -> Image.Image | None:
         if not self._overview:

@@ -8,10 +8,19 @@ import pytest
 
 from avatargan.errors import OptionError
 from face_crop.analysis import Analysis
-from face_crop.preview import BROKEN, CELL, PASSED, choose, draw_cell, draw_sheets, sheet_files
+from face_crop.preview import (
+    BROKEN,
+    CELL,
+    PASSED,
+    REJECTED,
+    choose,
+    draw_cell,
+    draw_sheets,
+    sheet_files,
+)
 from face_crop.sources import Source, find_sources
 from face_crop.workers import CRASHED, Lost
-from tests.face_crop.runs import OPTIONS, HereEngine
+from tests.face_crop.runs import OPTIONS, HereEngine, with_limits
 
 
 def test_pictures_are_chosen_from_all_over_the_folder():
@@ -54,6 +63,15 @@ def test_a_box_is_drawn_where_the_face_is(scenes):
     bottom = face.box.bottom * scale + (CELL - analysis.height * scale) / 2
     column = round(left)
     assert green[round(bottom) - 30 : round(bottom) - 10, column - 2 : column + 3].any(1).all()
+
+
+def test_rejected_faces_have_another_colour(scenes):
+    sources = [Source("scene-0.png", scenes / "scene-0.png")]
+    (sheet,) = draw_sheets(sources, with_limits(sharpness=9), HereEngine())
+    assert (sheet.passed, sheet.rejected) == (0, 1)
+    colours = {colour for _, colour in sheet.image.getcolors(1 << 24)}
+    assert REJECTED in colours
+    assert PASSED not in colours
 
 
 def test_what_gives_no_picture_says_so():

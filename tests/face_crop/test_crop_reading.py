@@ -7,7 +7,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from face_crop.reading import LARGEST_FILE, UnreadableError, decode, read_content
 
@@ -80,6 +80,19 @@ def test_of_an_animation_the_first_frame():
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
     content = encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
     assert tuple(decode(content)[4, 4]) == (255, 0, 0)
+
+
+def test_a_colour_profile_is_applied_and_a_damaged_one_left_out():
+    plain = decode(encoded(drawn()))
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert (decode(encoded(drawn(), icc_profile=srgb)) == plain).all()
+    assert (decode(encoded(drawn(), icc_profile=b"no profile at all")) == plain).all()
+    swapped = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    # The same profile with the primaries of red and blue exchanged, and another name.
+    swapped = swapped.replace(b"rXYZ", b"tmp!").replace(b"bXYZ", b"rXYZ").replace(b"tmp!", b"bXYZ")
+    swapped = swapped.replace("sRGB".encode("utf-16-be"), "test".encode("utf-16-be"))
+    pixels = decode(encoded(drawn(), icc_profile=swapped))
+    assert np.abs(pixels[15, 5].astype(int) - (30, 40, 200)).max() < 12
 
 
 def claims(width, height):

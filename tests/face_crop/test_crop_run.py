@@ -254,7 +254,7 @@ def test_a_picture_the_detector_fails_on_does_not_end_the_run(pictures, tmp_path
     ("options", "words"),
     [
         (replace(OPTIONS, size=96), "--size: 64 there, 96 asked for"),
-        (with_limits(sharpness=0.5), "--sharpness: 0.12 there, 0.5 asked for"),
+        (with_limits(sharpness=0.5), "--sharpness: 0.2 there, 0.5 asked for"),
         (
             replace(OPTIONS, detector=replace(DETECTOR, neighbours=7)),
             "--neighbours: 3 there, 7 asked for",
