@@ -5,7 +5,6 @@ setting. The network looks twice: once at the whole picture, for faces that the 
 and once more, closely, at every candidate of either, brought to the size that it knows best.
 """
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from face_crop.network import (
     FaceNetwork,
     FaceNetworks,
 )
+from face_crop.pyramid import Pyramid
 
 #: Longer side of the copy in which the whole picture is looked at.
 GLANCE_SIZE = 448
@@ -100,21 +100,12 @@ def close_ups(picture: NDArray[np.uint8], boxes: BoxArray) -> CloseUps:
     scales = np.sqrt(boxes[:, 2] * boxes[:, 3]) / np.float32(CLOSE_FACE)
     corners = boxes[:, :2] + boxes[:, 2:] / 2 - (scales * (CLOSE_SIZE / 2))[:, None]
     pictures = np.zeros((len(boxes), CLOSE_SIZE, CLOSE_SIZE, 3), np.uint8)
-    halved = [picture]
-    for index, (corner, scale) in enumerate(zip(corners, scales, strict=True)):
-        # Halved until cutting it out skips no pixels.
-        level = max(math.floor(math.log2(max(float(scale), 1))), 0)
-        while len(halved) <= level and min(halved[-1].shape[:2]) > 1:
-            height, width = halved[-1].shape[:2]
-            size = (max(width // 2, 1), max(height // 2, 1))
-            half = cv2.resize(halved[-1], size, interpolation=cv2.INTER_AREA)
-            halved.append(np.asarray(half, np.uint8))
-        level = min(level, len(halved) - 1)
-        zoom = 2**level / float(scale)
-        x, y = (-corner * np.float32(1 / scale)).tolist()
+    pyramid = Pyramid(picture)
+    for index, ((x, y), scale) in enumerate(zip(corners.tolist(), scales.tolist(), strict=True)):
+        level, (across, down) = pyramid.for_scale(1 / scale)
         pictures[index] = cv2.warpAffine(
-            halved[level],
-            np.array([[zoom, 0, x], [0, zoom, y]]),
+            level,
+            np.array([[across / scale, 0, -x / scale], [0, down / scale, -y / scale]]),
             (CLOSE_SIZE, CLOSE_SIZE),
             flags=cv2.INTER_LINEAR,
             borderValue=(127,) * 3,

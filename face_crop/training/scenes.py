@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_crop.boxes import Box, BoxArray, boxes_to_array
+from face_crop.pyramid import Pyramid
 from face_crop.training import painting
 from face_crop.training.painting import Picture
 from face_crop.training.portraits import Placement, Portrait, paste, warped
@@ -75,6 +76,7 @@ class SceneMaker:
     ) -> None:
         self._portraits = [group for group in portraits if len(group)]
         self._boxed = list(boxed)
+        self._pyramids = [Pyramid(whole.picture) for whole in self._boxed]
         self._size = size
         self._boxed_share = boxed_share if self._boxed else 0.0
 
@@ -101,7 +103,7 @@ class SceneMaker:
         placed: list[Placement] = []
         covered = np.zeros((size, size), bool)
         for _ in range(int(random.choice([0, 1, 1, 1, 2, 2, 3]))):
-            side = size * np.exp(random.uniform(np.log(0.055), np.log(0.62)))
+            side = size * np.exp(random.uniform(np.log(0.08), np.log(0.62)))
             place = Placement(
                 x=random.uniform(0.35 * side, size - 0.35 * side),
                 y=random.uniform(0.35 * side, size - 0.35 * side),
@@ -158,14 +160,14 @@ class SceneMaker:
     def _part_of_boxed(self, random: np.random.Generator, faces: bool = True) -> Scene:
         """Return a turned, scaled and perhaps mirrored part of a boxed picture."""
         size = self._size
-        whole = self._boxed[random.integers(len(self._boxed))]
-        picture = whole.picture
-        height, width = picture.shape[:2]
+        number = int(random.integers(len(self._boxed)))
+        whole = self._boxed[number]
+        height, width = whole.picture.shape[:2]
         longest = max(height, width)
         if whole.boxes and faces and random.random() < 0.75:
             box = whole.boxes[random.integers(len(whole.boxes))]
             face = (box.width * box.height) ** 0.5
-            side = size * np.exp(random.uniform(np.log(0.07), np.log(0.6)))
+            side = size * np.exp(random.uniform(np.log(0.085), np.log(0.6)))
             # Neither enlarged beyond recognition nor much smaller than the whole picture.
             scale = float(np.clip(side / face, 0.6 * size / longest, 2.0))
             x, y = box.centre
@@ -182,29 +184,22 @@ class SceneMaker:
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         matrix = turn @ np.diag([mirror * scale * stretch, scale / stretch])
         shift = np.array([to_x, to_y]) - matrix @ (x, y)
-        while scale < 0.5:
-            half = (max(picture.shape[1] // 2, 1), max(picture.shape[0] // 2, 1))
-            matrix = matrix @ np.diag([picture.shape[1] / half[0], picture.shape[0] / half[1]])
-            picture = np.asarray(cv2.resize(picture, half, interpolation=cv2.INTER_AREA), np.uint8)
-            scale *= 2
-        warp = np.concatenate([matrix, shift[:, None]], 1)
+        level, pixels = self._pyramids[number].for_scale(scale)
         part = cv2.warpAffine(
-            picture,
-            warp,
+            level,
+            np.concatenate([matrix @ np.diag(pixels), shift[:, None]], 1),
             (size, size),
             flags=cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_CONSTANT if random.random() < 0.5 else cv2.BORDER_REPLICATE,
             borderValue=(255, 255, 255) if random.random() < 0.5 else (0, 0, 0),
         )
-        shrunk = np.array([width, height]) / (picture.shape[1], picture.shape[0])
-        zoom = (abs(np.linalg.det(matrix)) / np.prod(shrunk)) ** 0.5
         inside: list[Box] = []
         angles: list[float] = []
         unsure: list[Box] = []
         known = len(whole.boxes)
         for index, box in enumerate((*whole.boxes, *whole.ignored)):
-            middle = matrix @ (np.array(box.centre) / shrunk) + shift
-            side = float((box.width * box.height) ** 0.5 * zoom)
+            middle = matrix @ box.centre + shift
+            side = float((box.width * box.height) ** 0.5 * scale)
             face = Box(float(middle[0] - side / 2), float(middle[1] - side / 2), side, side)
             seen = _seen_share(face, size)
             if index < known and seen > 0.6:

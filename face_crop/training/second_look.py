@@ -53,9 +53,9 @@ class TrainingOptions:
     """
 
     steps: int = 1200
-    close_steps: int = 500
+    close_steps: int = 400
     boxed_steps: int = 250
-    boxed_close_steps: int = 350
+    boxed_close_steps: int = 300
     boxed_share: float = 0.5
     batch: int = 16
     scene_size: int = 192
