@@ -8,17 +8,17 @@ machine.
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
 import torch
 from tqdm import tqdm
 
-from avatargan.dataset import open_dataset
+from avatargan.dataset import Dataset, open_dataset
 from avatargan.devices import choose_device
 from avatargan.errors import AvatarGanError, OptionError
-from avatargan.matting import load_matter
+from avatargan.matting import Matter, load_matter
 from avatargan.pipeline import AvatarPipeline
 from face_crop.second_look import save_face_networks
 from face_crop.training.material import (
@@ -28,6 +28,7 @@ from face_crop.training.material import (
     found_portraits,
 )
 from face_crop.training.option_arguments import add_options, options_of
+from face_crop.training.painting import Picture
 from face_crop.training.portraits import Portrait
 from face_crop.training.scenes import BoxedPicture, without_fold
 from face_crop.training.second_look import TrainingOptions, train, train_further
@@ -112,15 +113,7 @@ def _train(given: argparse.Namespace, options: TrainingOptions) -> None:
     if given.dry_run:
         _note(f"would write {given.out}")
         return
-    matter = load_matter()
-    chosen = tqdm(evenly_spread(len(faces), options.most_faces), desc="faces")
-    every = tqdm(evenly_spread(len(portraits), options.most_portraits), desc="portraits")
-    seeds = tqdm(range(options.drawn), desc="drawn")
-    material: list[list[Portrait]] = [
-        list(cut_out_faces((faces.picture(i) for i in chosen), matter)),
-        list(found_portraits(portraits.picture(i) for i in every)),
-        list(drawn_portraits(AvatarPipeline.load(device="cpu"), matter, seeds)),
-    ]
+    material = _material(faces, portraits, options)
     networks = train(material, options, device, _progress)
 
     def finish(part: list[BoxedPicture], out: Path) -> None:
@@ -131,6 +124,26 @@ def _train(given: argparse.Namespace, options: TrainingOptions) -> None:
     finish(boxed, given.out)
     for fold in range(given.folds):
         finish(without_fold(boxed, fold, given.folds), fold_path(given.out, fold))
+
+
+def _material(faces: Dataset, portraits: Dataset, options: TrainingOptions) -> list[list[Portrait]]:
+    """Return the groups of portraits that scenes are composed of."""
+    matter = load_matter()
+
+    def chosen(source: Dataset, most: int, label: str) -> Iterator[Picture]:
+        for index in tqdm(evenly_spread(len(source), most), desc=label):
+            yield source.picture(index)
+
+    return [
+        list(cut_out_faces(chosen(faces, options.most_faces, "faces"), matter)),
+        list(found_portraits(chosen(portraits, options.most_portraits, "portraits"))),
+        list(_drawn(matter, options.drawn)),
+    ]
+
+
+def _drawn(matter: Matter, count: int) -> Iterator[Portrait]:
+    pipeline = AvatarPipeline.load(device="cpu")
+    yield from drawn_portraits(pipeline, matter, tqdm(range(count), desc="drawn"))
 
 
 def fold_path(out: Path, fold: int) -> Path:
