@@ -1,13 +1,14 @@
 """The command line of the cropper: ``python -m face_crop`` or ``avatargan crop``."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from avatargan.errors import OptionError, OutputError, did_you_mean
+from avatargan.errors import MissingExtraError, OptionError, OutputError, did_you_mean
 
 if TYPE_CHECKING:
     from face_crop.options import CropOptions
@@ -186,7 +187,7 @@ def run_command(
     near_duplicates: NearDuplicatesOption = 6,
     jobs: JobsOption = None,
     engine: EngineOption = "local",
-    time_limit: TimeLimitOption = 60.0,
+    time_limit: TimeLimitOption = 300.0,
     restart: Annotated[
         bool, typer.Option("--restart", help="Remove the crops that are in OUT and start over.")
     ] = False,
@@ -268,7 +269,7 @@ def preview_command(
     colourfulness: ColourfulnessOption = 6.0,
     jobs: JobsOption = None,
     engine: EngineOption = "local",
-    time_limit: TimeLimitOption = 60.0,
+    time_limit: TimeLimitOption = 300.0,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -344,6 +345,14 @@ def _options(
     **rest: Any,
 ) -> "CropOptions":
     """Make options of what was given; the defaults of the detector are the detector's."""
+    missing = [
+        package
+        for module, package in (("cv2", "opencv-python-headless"), ("imagehash", "imagehash"))
+        if find_spec(module) is None
+    ]
+    if missing:
+        names = " ".join(missing)
+        raise MissingExtraError(f"cropping needs {names}; pip install {names} adds what is missing")
     from face_crop.cropping import check_edge
     from face_crop.detector import SECOND_LOOK_CHOICES, DetectorOptions
     from face_crop.options import CropOptions

@@ -20,6 +20,7 @@ from avatargan.files import (
     write_atomically,
 )
 from face_crop.records import (
+    RECORD_KEYS,
     Record,
     manifest_lines,
     quarantine_lines,
@@ -211,28 +212,26 @@ class CropFolder:
             )
 
     def _read_journal(self) -> tuple[dict[str, Record], set[str]]:
-        """Return the records by source, and the crops that were announced since the last one."""
+        """Return the records by source, and all crops that were announced.
+
+        A line that is damaged, or was cut off by a kill, is left out: its picture is done again,
+        with the same crops.
+        """
         records: dict[str, Record] = {}
         announced: set[str] = set()
         place = self.path / MARK / JOURNAL
         try:
             with place.open("rb") as lines:
                 for line in lines:
-                    if not line.endswith(b"\n"):  # the last one, cut off by a kill
-                        break
-                    entry = json.loads(line)
+                    entry = _parse(line)
                     if _WRITING in entry:
                         announced.update(entry[_WRITING])
-                    else:
+                    elif entry.keys() >= RECORD_KEYS:
                         records[entry["source"]] = entry
         except FileNotFoundError:
             pass
         except OSError as error:
             raise OutputError(f"cannot read {place}: {error.strerror or error}") from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise OutputError(
-                f"{place} is damaged ({error}); start over with --restart or choose a new folder"
-            ) from error
         return records, announced
 
     def _rewrite_journal(self, records: Iterable[Record]) -> None:
@@ -263,15 +262,19 @@ class CropFolder:
 
     def _remove_all(self) -> None:
         """Delete what an earlier run made, and nothing else."""
-        try:
-            self._remove_leftovers({})
-        except OutputError:  # a damaged journal does not say what the crops are called
-            if self._held_options() is None:
-                raise
+        self._remove_leftovers({})
         for name in _LISTS:
             (self.path / name).unlink(missing_ok=True)
         for name in (JOURNAL, OPTIONS):
             (self.path / MARK / name).unlink(missing_ok=True)
+
+
+def _parse(line: bytes) -> dict[str, Any]:
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return {}
+    return entry if isinstance(entry, dict) else {}
 
 
 def _first_difference(held: dict[str, Any], wanted: dict[str, Any]) -> str:

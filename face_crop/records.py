@@ -16,6 +16,9 @@ from face_crop.sources import Source
 #: All that is known of a file; see :func:`make_record`.
 Record = dict[str, Any]
 
+#: What every record has.
+RECORD_KEYS = frozenset({"source", "sha256", "bytes", "modified_ns", "crops", "rejected"})
+
 #: Why a picture without any crop is rejected.
 NO_FACE = "no face"
 NEAR_DUPLICATE = "near-duplicate"

@@ -31,8 +31,8 @@ from face_crop.records import (
 from face_crop.sources import Source, find_sources
 from face_crop.workers import Lost, WorkerPool
 
-#: Seconds after which a picture is given up.
-TIME_LIMIT = 60.0
+#: Seconds after which a picture is given up: long, for on a busy machine good ones take time.
+TIME_LIMIT = 300.0
 
 
 class Engine(Protocol):

@@ -133,6 +133,16 @@ def test_a_folder_that_may_not_be_written(scenes, tmp_path, monkeypatch, run):
     assert f"cannot make {tmp_path / 'out'}: Permission denied" in message
 
 
+def test_what_is_not_installed_is_named(scenes, tmp_path, run, monkeypatch):
+    monkeypatch.setattr(
+        "face_crop.cli.find_spec", lambda name: None if name == "imagehash" else object()
+    )
+    message = one_line_of_error(run(scenes, tmp_path / "out"))
+    assert (
+        message == "error: cropping needs imagehash; pip install imagehash adds what is missing\n"
+    )
+
+
 def test_other_options_into_the_same_folder(scenes, tmp_path, run):
     crop(scenes, tmp_path / "out", OPTIONS)
     message = one_line_of_error(run(scenes, tmp_path / "out", *ARGUMENTS, "--edge", "pad"))

@@ -305,6 +305,18 @@ def test_a_journal_from_elsewhere_leads_to_no_other_files(scenes, tmp_path):
     assert precious.exists()
 
 
+def test_a_damaged_line_of_the_journal_costs_only_its_picture(scenes, cropped, tmp_path):
+    out = tmp_path / "out"
+    crop(scenes, out)
+    journal = out / ".avatargan/crop-journal.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([*lines[:2], b"\x00" * 50 + b"\n[]\n{}\n", *lines[3:], b'{"sou']))
+    engine = HereEngine()
+    crop(scenes, out, engine=engine)
+    assert engine.analysed == ["scene-2.png"]
+    assert tree(out) == tree(cropped)
+
+
 def test_folders_that_are_not_ours_are_refused(scenes, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
