@@ -148,7 +148,9 @@ def test_other_options_into_the_same_folder(scenes, tmp_path, run):
     message = one_line_of_error(run(scenes, tmp_path / "out", *ARGUMENTS, "--edge", "pad"))
     assert "--edge: reflect there, pad asked for" in message
     assert "--restart" in message
-    code, _, _ = run(scenes, tmp_path / "out", *ARGUMENTS, "--edge", "pad", "--restart")
+    code, _, _ = run(
+        scenes, tmp_path / "out", *ARGUMENTS, "--edge", "pad", "--restart", "--jobs", 1
+    )
     assert code == 0
 
 
@@ -157,7 +159,17 @@ def test_the_progress_goes_to_stderr_alone_and_the_result_to_stdout(scenes, tmp_
     import pty
 
     leader, follower = pty.openpty()
-    arguments = [sys.executable, "-m", "face_crop", scenes, tmp_path / "out", *ARGUMENTS, "--json"]
+    arguments = [
+        sys.executable,
+        "-m",
+        "face_crop",
+        scenes,
+        tmp_path / "out",
+        *ARGUMENTS,
+        "--json",
+        "-j",
+        1,
+    ]
     done = subprocess.run(
         list(map(str, arguments)), cwd=ROOT, stdout=subprocess.PIPE, stderr=follower, timeout=100
     )
@@ -169,7 +181,7 @@ def test_the_progress_goes_to_stderr_alone_and_the_result_to_stdout(scenes, tmp_
 def test_a_preview_is_a_picture_with_boxes(scenes, tmp_path, run):
     out = tmp_path / "sheet.png"
     more = [word for word in ARGUMENTS if word not in ("--size", "64")]
-    code, printed, _ = run("preview", scenes, out, *more, "--json")
+    code, printed, _ = run("preview", scenes, out, *more, "--json", "--jobs", 1)
     assert code == 0
     assert json.loads(printed) == [{"file": str(out), "pictures": 6, "passed": 5, "rejected": 0}]
     with Image.open(out) as sheet:
