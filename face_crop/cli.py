@@ -310,7 +310,7 @@ def preview_command(
             sheets.append(
                 {
                     "file": str(file),
-                    "pictures": sheet.pictures,
+                    "pictures": sheet.names,
                     "passed": sheet.passed,
                     "rejected": sheet.rejected,
                 }
@@ -320,7 +320,7 @@ def preview_command(
     elif not quiet:
         for each in sheets:
             show(
-                f"{each['file']}: {each['pictures']} pictures, {each['passed']} faces pass, "
+                f"{each['file']}: {len(each['pictures'])} pictures, {each['passed']} faces pass, "
                 f"{each['rejected']} are rejected"
             )
 

@@ -36,13 +36,13 @@ class Sheet:
 
     Attributes:
         image: the sheet.
-        pictures: how many pictures it shows.
+        names: of the files on it, in reading order.
         passed: how many faces on it pass.
         rejected: how many faces on it do not.
     """
 
     image: Image.Image
-    pictures: int
+    names: tuple[str, ...]
     passed: int
     rejected: int
 
@@ -106,21 +106,22 @@ def draw_sheets(
     if not sources:
         raise PictureError("there are no files to preview")
     cells: list[Image.Image] = []
-    captions: list[str] = []
+    names: list[str] = []
     passed = rejected = 0
     analyses = engine.analyse(MakeAnalyser(options, overview=CELL), sources)
     for number, (source, analysis) in enumerate(zip(sources, analyses, strict=True), 1):
         cells.append(draw_cell(analysis))
-        captions.append(source.name)
+        names.append(source.name)
         if isinstance(analysis, Analysis):
             kept = sum(candidate.rejected is None for candidate in analysis.candidates)
             passed += kept
             rejected += len(analysis.candidates) - kept
         if len(cells) == ON_A_SHEET or number == len(sources):
             columns = min(COLUMNS, math.ceil(math.sqrt(len(cells) * 1.4)))
+            captions = [_caption(name, place) for place, name in enumerate(names, 1)]
             sheet = contact_sheet(cells, captions, columns=columns, cell=CELL)
-            yield Sheet(sheet, len(cells), passed, rejected)
-            cells, captions, passed, rejected = [], [], 0, 0
+            yield Sheet(sheet, tuple(names), passed, rejected)
+            cells, names, passed, rejected = [], [], 0, 0
         else:
             yield None
 
@@ -146,6 +147,11 @@ def draw_cell(analysis: Analysis | Lost) -> Image.Image:
     for candidate in reversed(analysis.candidates):
         _draw_label(labels, candidate, scale, (left, top))
     return cell
+
+
+def _caption(name: str, place: int) -> str:
+    """Return what stands below a picture: its name, or its place where the font cannot write it."""
+    return name if name.isprintable() and name.isascii() else f"no. {place}"
 
 
 def _draw_boxes(

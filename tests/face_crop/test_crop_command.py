@@ -183,7 +183,10 @@ def test_a_preview_is_a_picture_with_boxes(scenes, tmp_path, run):
     more = [word for word in ARGUMENTS if word not in ("--size", "64")]
     code, printed, _ = run("preview", scenes, out, *more, "--json", "--jobs", 1)
     assert code == 0
-    assert json.loads(printed) == [{"file": str(out), "pictures": 6, "passed": 5, "rejected": 0}]
+    names = [*(f"scene-{number}.png" for number in range(5)), "view.png"]
+    assert json.loads(printed) == [
+        {"file": str(out), "pictures": names, "passed": 5, "rejected": 0}
+    ]
     with Image.open(out) as sheet:
         colours = {colour for _, colour in sheet.convert("RGB").getcolors(1 << 24)}
     assert (38, 166, 91) in colours

@@ -47,7 +47,7 @@ def test_every_kind_of_file_has_its_cell(scenes, tmp_path):
     os.mkfifo(tmp_path / "pipe")
     sheets = list(draw_sheets(find_sources(tmp_path), OPTIONS, HereEngine()))
     assert sheets[:-1] == [None] * 7
-    assert (sheets[-1].pictures, sheets[-1].passed, sheets[-1].rejected) == (8, 5, 0)
+    assert (len(sheets[-1].names), sheets[-1].passed, sheets[-1].rejected) == (8, 5, 0)
 
 
 def test_a_box_is_drawn_where_the_face_is(scenes):
