@@ -175,7 +175,10 @@ def _draw_boxes(
             )
             for x, y in corners
         ]
-        draw.line([*path, path[0], path[1]], (*colour, alpha), width * _SUPERSAMPLING, "curve")
+        path += path[:2]
+        if box is candidate.box:  # a white rim, for pictures of the same colour
+            draw.line(path, (255, 255, 255, 230), (width + 3) * _SUPERSAMPLING, "curve")
+        draw.line(path, (*colour, alpha), width * _SUPERSAMPLING, "curve")
 
 
 def _draw_label(
