@@ -125,15 +125,14 @@ class SecondLook:
 
     @torch.inference_mode()
     def glance(self, picture: NDArray[np.uint8]) -> "Glance":
-        """Look at a whole picture, uint8 RGB ``[H, W, 3]``."""
+        """Look at a whole picture, uint8 RGB ``[H, W, 3]``, and at its mirror image."""
         height, width = picture.shape[:2]
         scale = GLANCE_SIZE / max(height, width)
-        size = (max(round(width * scale), 1), max(round(height * scale), 1))
+        across, down = (max(round(side * scale / STRIDE), 1) for side in (width, height))
+        size = (across * STRIDE, down * STRIDE)
         way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        small = cv2.resize(picture, size, interpolation=way)
-        planes = torch.zeros(1, 3, _rounded_up(size[1]), _rounded_up(size[0]))
-        planes[0, :, : size[1], : size[0]] = _to_planes(np.asarray(small, np.uint8)[None])[0]
-        answer = _ask(self._networks.glance, planes)
+        small = np.asarray(cv2.resize(picture, size, interpolation=way), np.uint8)
+        answer = _ask_both_ways(self._networks.glance, small[None])
         return Glance(answer, (width / size[0], height / size[1]))
 
     @torch.inference_mode()
@@ -147,32 +146,42 @@ class SecondLook:
             nothing = np.zeros(0, np.float32)
             return Found(boxes, nothing, nothing)
         views = close_ups(picture, boxes)
-        planes = _to_planes(views.pictures)
-        answer = _ask(self._networks.close, torch.cat([planes, planes.flip(-1)]))
-        count, cells = len(boxes), CLOSE_SIZE // STRIDE
-        straight, mirrored = (
-            Answer(*(plane[half] for plane in answer.planes()))
-            for half in (slice(0, count), slice(count, None))
-        )
-        both = Answer(
-            (straight.logit + mirrored.logit.flip(-1)) / 2,
-            (straight.across - mirrored.across.flip(-1)) / 2,
-            (straight.down + mirrored.down.flip(-1)) / 2,
-            (straight.size + mirrored.size.flip(-1)) / 2,
-            (straight.tilt - mirrored.tilt.flip(-1)) / 2,
-        )
+        answer = _ask_both_ways(self._networks.close, views.pictures)
+        cells = CLOSE_SIZE // STRIDE
         low, high = cells // 2 - _CLOSE_REACH, cells // 2 + _CLOSE_REACH
-        inner = both.logit[:, low:high, low:high].flatten(1).argmax(1)
+        inner = answer.logit[:, low:high, low:high].flatten(1).argmax(1)
         row, column = inner // (high - low) + low, inner % (high - low) + low
-        found = _read(both, torch.arange(count) * cells**2 + row * cells + column)
+        found = _read(answer, torch.arange(len(boxes)) * cells**2 + row * cells + column)
         found.boxes[:] *= views.scales[:, None]
         found.boxes[:, :2] += views.corners
         return found
 
 
-def _ask(network: FaceNetwork, planes: Tensor) -> Answer:
-    answer: Answer = network(planes.contiguous(memory_format=torch.channels_last))
-    return answer
+def _ask_both_ways(network: FaceNetwork, pictures: NDArray[np.uint8]) -> Answer:
+    """Return the mean of what a network says of pictures and of their mirror images.
+
+    Args:
+        network: the one to ask.
+        pictures: uint8 RGB ``[B, H, W, 3]``, sides multiples of 8.
+    """
+    count, height, width = pictures.shape[:3]
+    planes = torch.zeros(2 * count, 3, _rounded_up(height), _rounded_up(width))
+    planes[:count, :, :height, :width] = (
+        torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    )
+    planes[count:, :, :height, :width] = planes[:count, :, :height, :width].flip(-1)
+    answer = network(planes.contiguous(memory_format=torch.channels_last))
+    # What sticks out was added to fill the last cells of the coarsest map.
+    cells = [plane[:, : height // STRIDE, : width // STRIDE] for plane in answer.planes()]
+    straight = Answer(*(plane[:count] for plane in cells))
+    mirrored = Answer(*(plane[count:].flip(-1) for plane in cells))
+    return Answer(
+        (straight.logit + mirrored.logit) / 2,
+        (straight.across - mirrored.across) / 2,
+        (straight.down + mirrored.down) / 2,
+        (straight.size + mirrored.size) / 2,
+        (straight.tilt - mirrored.tilt) / 2,
+    )
 
 
 def load_face_networks(path: str | Path | None = None) -> FaceNetworks:
@@ -209,10 +218,6 @@ def likeliest(answer: Answer, least_logit: float, most: int) -> Found:
     cells = peaks.flatten().nonzero().flatten()
     best = logit.flatten()[cells].argsort(descending=True, stable=True)[:most]
     return _read(answer, cells[best])
-
-
-def _to_planes(pictures: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
 
 
 def _rounded_up(side: int) -> int:
