@@ -22,11 +22,13 @@ GENERATOR_ROLE = "generator"
 CRITIC_ROLE = "critic"
 UPSCALER_ROLE = "x4 upscaler"
 MATTING_ROLE = "matting"
+SECOND_LOOK_ROLE = "face second look"
 
 SHIPPED_GENERATOR = "avatar128.safetensors"
 SHIPPED_CRITIC = "avatar128-critic.safetensors"
 SHIPPED_UPSCALER = "upscaler-x4.safetensors"
 SHIPPED_MATTING = "matting.safetensors"
+SHIPPED_SECOND_LOOK = "face-second-look.safetensors"
 
 #: Beyond this a header is hostile or of something else: sizes decide how much memory is taken.
 LARGEST_DIMENSION = 16384
