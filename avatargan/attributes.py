@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from avatargan.errors import AttributeChoiceError, WeightsError, did_you_mean
+from avatargan.errors import AttributeChoiceError, TaxonomyError, did_you_mean
 
 #: Asks for a choice drawn from the seed.
 ANY = "any"
@@ -30,24 +30,23 @@ class Taxonomy(Mapping[str, tuple[str, ...]]):
 
     @classmethod
     def from_json(cls, text: str) -> "Taxonomy":
-        """Read the ``attributes`` entry of a weights header.
+        """Read a taxonomy from the JSON of a weights header or of a dataset.
 
         Raises:
-            WeightsError: the text is not a JSON object of non-empty lists of distinct names.
+            TaxonomyError: the text is not a JSON object of non-empty lists of distinct names.
         """
         try:
             attributes = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise WeightsError(f"the attributes in the header are not JSON: {error}") from error
+            raise TaxonomyError(f"the attributes are not JSON: {error}") from error
         if not isinstance(attributes, dict) or not attributes:
-            raise WeightsError("the attributes in the header are not a JSON object of lists")
+            raise TaxonomyError("the attributes are not a JSON object of lists")
         for name, choices in attributes.items():
-            if not _is_name(name) or name in RESERVED:
-                raise WeightsError(f"{name!r} cannot be the name of an attribute")
-            if not isinstance(choices, list) or not all(map(_is_name, choices)):
-                raise WeightsError(f"the choices of {name} in the header are not a list of names")
+            check_attribute_name(name)
+            if not isinstance(choices, list) or not all(map(is_name, choices)):
+                raise TaxonomyError(f"the choices of {name} are not a list of names")
             if not set(choices) - {UNKNOWN} or len(set(choices)) < len(choices):
-                raise WeightsError(f"the choices of {name} in the header are empty or repeated")
+                raise TaxonomyError(f"the choices of {name} are empty or repeated")
         return cls(attributes)
 
     def to_json(self) -> str:
@@ -146,7 +145,20 @@ class Taxonomy(Mapping[str, tuple[str, ...]]):
             )
 
 
-def _is_name(value: object) -> bool:
+def check_attribute_name(name: object) -> None:
+    """Make sure that a value can name an attribute.
+
+    Raises:
+        TaxonomyError: it cannot.
+    """
+    if not is_name(name) or name in RESERVED:
+        raise TaxonomyError(
+            f"{name!r} cannot be the name of an attribute (up to 40 letters and digits, with "
+            "dashes and underscores, and not the name of an option)"
+        )
+
+
+def is_name(value: object) -> bool:
     """Tell whether a value can name an attribute or a choice: printable, short, no separators.
 
     Names reach file names, option names and pages, so the header of a weights file from a

@@ -20,6 +20,14 @@ class AttributeChoiceError(OptionError):
     """An attribute, or a choice of one, is not in the taxonomy of the weights."""
 
 
+class TaxonomyError(AvatarGanError):
+    """What should say which attributes and choices there are does not."""
+
+
+class DatasetError(AvatarGanError):
+    """Tagged pictures cannot be used: a file, a line, a column or a value is not as it should."""
+
+
 class WeightsError(AvatarGanError):
     """A weights file is missing, truncated, of the wrong kind or of another taxonomy."""
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from avatargan.attributes import Taxonomy
-from avatargan.errors import WeightsError
+from avatargan.errors import TaxonomyError, WeightsError
 from avatargan.files import is_special
 
 FORMAT = "avatargan"
@@ -57,8 +57,8 @@ class WeightsHeader:
             return Taxonomy.from_json(self.metadata["attributes"])
         except KeyError:
             raise WeightsError(f"{self.path}: the header has no 'attributes'") from None
-        except WeightsError as error:
-            raise WeightsError(f"{self.path}: {error}") from error
+        except TaxonomyError as error:
+            raise WeightsError(f"{self.path}: the header is wrong: {error}") from error
 
     @property
     def parameters(self) -> int:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from avatargan.attributes import ANY, Taxonomy
-from avatargan.errors import AttributeChoiceError, WeightsError
+from avatargan.errors import AttributeChoiceError, TaxonomyError
 from avatargan.latents import LARGEST_SEED
 
 SHIPPED_LIKE = Taxonomy(
@@ -100,7 +100,7 @@ def test_json_round_trip():
     ],
 )
 def test_malformed_headers_are_refused(header):
-    with pytest.raises(WeightsError):
+    with pytest.raises(TaxonomyError):
         Taxonomy.from_json(header)
 
 
@@ -112,6 +112,6 @@ def test_malformed_headers_are_refused(header):
 def test_any_json_is_a_taxonomy_or_a_weights_error(value):
     try:
         taxonomy = Taxonomy.from_json(json.dumps(value))
-    except WeightsError:
+    except TaxonomyError:
         return
     assert all(taxonomy.offered(name) for name in taxonomy)
