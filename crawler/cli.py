@@ -47,9 +47,7 @@ _JSON = typer.Option("--json", help="Print the result as JSON on stdout.")
 def _check_installation() -> None:
     """Collect pictures politely, with their tags and terms."""
     missing = [
-        name
-        for name in ("scrapy", "aiohttp", "imagehash", "jinja2", "jmespath")
-        if find_spec(name) is None
+        name for name in ("scrapy", "aiohttp", "jinja2", "jmespath") if find_spec(name) is None
     ]
     if missing:
         raise MissingExtraError(
