@@ -96,7 +96,10 @@ class TaggerNetwork(nn.Module):
             ConvUnit(wide, narrow, stride=2, normalised=normalised)
             for wide, narrow in zip(widths[:-1], widths[1:], strict=True)
         )
-        self.blocks = nn.ModuleList(ResidualBlock(width, normalised=normalised) for width in widths)
+        # None at 32 px: there it would cost as much as all others together.
+        self.blocks = nn.ModuleList(
+            ResidualBlock(width, normalised=normalised) for width in widths[1:]
+        )
         self.features = nn.Linear(widths[-1] * LAST_SIZE**2, feature_dim)
         # One layer for all attributes: their names would otherwise have to be names of modules.
         self.scores = nn.Linear(feature_dim, sum(choices))
@@ -107,9 +110,8 @@ class TaggerNetwork(nn.Module):
         Args:
             image: ``[B, 3, 64, 64]`` in [-1, 1].
         """
-        x = functional.relu(self.stem(functional.pixel_unshuffle(image, 2)))
-        maps = [self.blocks[0](x)]
-        for down, block in zip(self.down, self.blocks[1:], strict=True):
+        maps = [functional.relu(self.stem(functional.pixel_unshuffle(image, 2)))]
+        for down, block in zip(self.down, self.blocks, strict=True):
             maps.append(block(functional.relu(down(maps[-1]))))
         return maps
 
