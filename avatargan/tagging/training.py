@@ -8,7 +8,7 @@ import copy
 import hashlib
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -210,6 +210,29 @@ class TaggerTrainer:
                 self.step += 1
                 yield StepReport(self.step, loss)
 
+    def state(self) -> dict[str, Tensor]:
+        """Return all that :meth:`restore` needs to carry on from here."""
+        tensors = {"step": torch.tensor(self.step)}
+        for part, module in self._modules().items():
+            for name, tensor in module.state_dict().items():
+                tensors[f"{part}.{name}"] = tensor.contiguous()
+        for index, state in self._optimiser.state_dict()["state"].items():
+            for name, tensor in state.items():
+                tensors[f"optimiser.{index}.{name}"] = tensor.contiguous()
+        return tensors
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Carry on from a state of a trainer of the same data and options."""
+        self.step = int(tensors["step"])
+        for part, module in self._modules().items():
+            module.load_state_dict({name: tensors[f"{part}.{name}"] for name in module.state_dict()})
+        optimiser = self._optimiser.state_dict()
+        for name, tensor in tensors.items():
+            if name.startswith("optimiser."):
+                _, index, entry = name.split(".")
+                optimiser["state"].setdefault(int(index), {})[entry] = tensor
+        self._optimiser.load_state_dict(optimiser)
+
     def finish(self) -> tuple[TaggerNetwork, dict[str, float]]:
         """Return the trained network and the temperature of each attribute."""
         network = self._average.folded()
@@ -221,6 +244,9 @@ class TaggerTrainer:
             known = labels != MISSING
             temperatures[name] = fit_temperature(own[known], labels[known])
         return network, temperatures
+
+    def _modules(self) -> dict[str, nn.Module]:
+        return {"network": self._network, "layout": self._layout, "average": self._average}
 
     def _new_network(self) -> TaggerNetwork:
         with torch.random.fork_rng(devices=[]):
