@@ -43,7 +43,7 @@ def paper_background(pictures: NDArray[np.uint8]) -> NDArray[np.bool_]:
     for start in range(0, len(pictures), AT_A_TIME):
         part = pictures[start : start + AT_A_TIME]
         paper[start : start + AT_A_TIME] = _connected_to_border(part.min(axis=3) > PAPER)
-    height, width = paper.shape[1:]
+    height, width = pictures.shape[1], pictures.shape[2]
     middle = paper[:, height // 3 : height * 4 // 5, width // 4 : width * 3 // 4]
     paper[middle.mean((1, 2)) > LARGEST_LEAK] = False
     return paper

@@ -11,7 +11,6 @@ from avatargan.tagging.calibration import expected_calibration_error
 from avatargan.tagging.tagger import Pixels, Tagger
 
 
-
 @dataclass(frozen=True)
 class AttributeFigures:
     """How well one attribute is told.
@@ -62,9 +61,7 @@ def figures_from(
     confusion = np.zeros((len(choices), len(choices)), np.int64)
     if len(labels):
         np.add.at(confusion, (labels, probabilities.argmax(axis=1)), 1)
-    return AttributeFigures(
-        choices, confusion, expected_calibration_error(probabilities, labels)
-    )
+    return AttributeFigures(choices, confusion, expected_calibration_error(probabilities, labels))
 
 
 def evaluate(tagger: Tagger, data: Dataset, pictures: Pixels) -> dict[str, AttributeFigures]:

@@ -18,6 +18,8 @@ from avatargan.tagging.tagger import Pixels
 
 #: With fewer of a choice, neither the head nor its cross-validation says anything.
 FEWEST_EXAMPLES = 10
+#: Names that mean something else wherever choices are given.
+NO_CHOICES = sorted({ANY, UNKNOWN, *RESERVED})
 #: Beyond this a network of its own would be the better tool, and memory would not stay small.
 MOST_EXAMPLES = 20_000
 
@@ -90,10 +92,10 @@ def _choices(folder: Path, store: FolderStore) -> tuple[str, ...]:
         )
     choices = sorted({name.partition("/")[0] for name in store.names})
     for choice in choices:
-        if not is_name(choice) or choice in (ANY, UNKNOWN) or choice in RESERVED:
+        if not is_name(choice) or choice in NO_CHOICES:
             raise DatasetError(
                 f"{folder}: '{choice}' cannot be a choice (up to 40 letters and digits, with "
-                f"dashes and underscores, and none of {', '.join(sorted({ANY, UNKNOWN, *RESERVED}))})"
+                f"dashes and underscores; not {', '.join(NO_CHOICES)})"
             )
     if len(choices) < 2:
         found = f"only '{choices[0]}'" if choices else "no pictures"

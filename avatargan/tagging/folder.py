@@ -1,18 +1,21 @@
 """Tagging all pictures of a folder, with flat memory."""
 
 import os
-from collections import Counter
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from avatargan.attributes import UNKNOWN, Taxonomy
+from avatargan.dataset import Dataset, split_of
 from avatargan.dataset.dataset import fit_square
 from avatargan.dataset.stores import FolderStore
+from avatargan.dataset.tags import FILE, PROBABILITY_ENDING
 from avatargan.devices import usable_cores
 from avatargan.errors import DatasetError, OptionError
 from avatargan.parallel import ordered_map
@@ -55,25 +58,6 @@ class SkippedPicture:
     reason: str
 
 
-@dataclass
-class TagCounts:
-    """How often each choice of each attribute was seen.
-
-    Attributes:
-        pictures: how many were tagged.
-        choices: for each attribute, how often each choice, with "unknown", was said.
-    """
-
-    pictures: int = 0
-    choices: dict[str, Counter[str]] = field(default_factory=dict)
-
-    def add(self, picture: TaggedPicture) -> None:
-        """Count a picture."""
-        self.pictures += 1
-        for name, choice in picture.choices.items():
-            self.choices.setdefault(name, Counter())[choice] += 1
-
-
 class FolderTagger:
     """Tags the pictures of a folder and of the folders in it.
 
@@ -86,6 +70,8 @@ class FolderTagger:
         threshold: choices that are less likely become "unknown".
 
     Attributes:
+        folder: as it was given.
+        store: reads the files.
         attributes: the taxonomy of the tags.
         files: the files that look like pictures, in the order of their names.
 
@@ -105,16 +91,16 @@ class FolderTagger:
     ) -> None:
         if not 0 <= threshold <= 1:
             raise OptionError(f"the threshold must be from 0 to 1, got {threshold}")
-        self._folder = Path(folder)
+        self.folder = Path(folder)
         self._tagger = tagger
         self._heads = tuple(heads)
         self._threshold = threshold
         self.attributes = _joined_attributes(tagger, heads)
-        if not self._folder.is_dir():
-            what = "not a folder" if self._folder.exists() else "there is no such folder"
+        if not self.folder.is_dir():
+            what = "not a folder" if self.folder.exists() else "there is no such folder"
             raise DatasetError(f"{folder}: {what}")
-        self._store = FolderStore.open(self._folder)
-        self.files = self._store.names
+        self.store = FolderStore.open(self.folder)
+        self.files = self.store.names
         if not self.files:
             raise DatasetError(f"{folder}: there are no pictures in it")
 
@@ -135,9 +121,9 @@ class FolderTagger:
             shown = file.encode(errors="backslashreplace").decode()
             return SkippedPicture(shown, "its name is not valid UTF-8, which a table must be")
         try:
-            return file, fit_square(self._store.read(index), RESOLUTION)
+            return file, fit_square(self.store.read(index), RESOLUTION)
         except DatasetError as error:
-            return SkippedPicture(file, str(error).removeprefix(f"{self._folder / file}: "))
+            return SkippedPicture(file, str(error).removeprefix(f"{self.folder / file}: "))
 
     def _tag(
         self, batch: Sequence[tuple[str, Pixels] | SkippedPicture]
@@ -162,6 +148,60 @@ class FolderTagger:
             likeliest = self.attributes.offered(name)[best]
             choices[name] = likeliest if sure[name] >= self._threshold else UNKNOWN
         return TaggedPicture(file, choices, sure)
+
+
+class TagTable:
+    """The tags of a folder, row by row.
+
+    Args:
+        tagged: what makes them.
+
+    Attributes:
+        columns: of the ``tags.csv``.
+        files: of the rows.
+    """
+
+    def __init__(self, tagged: FolderTagger) -> None:
+        self._tagged = tagged
+        self._attributes = tagged.attributes
+        columns = [FILE]
+        for name in tagged.attributes:
+            columns += [name, name + PROBABILITY_ENDING]
+        self.columns = tuple(columns)
+        self.files: list[str] = []
+        self._labels = {name: array("q") for name in tagged.attributes}
+
+    def add(self, picture: TaggedPicture) -> tuple[str, ...]:
+        """Remember a picture, and return its row."""
+        self.files.append(picture.file)
+        row = [picture.file]
+        for name, choice in picture.choices.items():
+            self._labels[name].append(self._attributes.index(name, choice))
+            row += [choice, f"{picture.probabilities[name]:.3f}"]
+        return tuple(row)
+
+    def counts(self, name: str) -> dict[str, int]:
+        """Return how often each choice of an attribute was said, with "unknown"."""
+        choices = self._attributes[name]
+        found = np.bincount(self._column(name), minlength=len(choices))
+        return {choice: int(count) for choice, count in zip(choices, found, strict=True)}
+
+    def dataset(self) -> Dataset:
+        """Return the tagged pictures as a set to look at."""
+        index = {name: place for place, name in enumerate(self._tagged.files)}
+        return Dataset(
+            self._tagged.folder,
+            self._attributes,
+            tuple(self.files),
+            {name: self._column(name) for name in self._attributes},
+            tuple(self.files),
+            np.array([split_of(file) for file in self.files]),
+            self._tagged.store,
+            np.array([index[file] for file in self.files], dtype=np.int64),
+        )
+
+    def _column(self, name: str) -> NDArray[np.int64]:
+        return np.array(self._labels[name], dtype=np.int64)
 
 
 def _joined_attributes(tagger: Tagger, heads: Sequence[AttributeHead]) -> Taxonomy:

@@ -4,7 +4,6 @@ A head is a linear classifier on what a tagger sees (:attr:`Look.layout`), kept 
 the mean and the scale of its inputs. It fits the tagger that it was taught on and no other.
 """
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,7 +49,8 @@ class AttributeHead:
         scores = np.array([self.coefficients.astype(np.float64) @ row for row in inputs])
         scores = scores.reshape(len(inputs), len(self.choices)) + self.intercepts
         likely = np.exp(scores - scores.max(axis=1, keepdims=True, initial=-np.inf))
-        return (likely / likely.sum(axis=1, keepdims=True)).astype(np.float32)
+        probabilities: Floats = (likely / likely.sum(axis=1, keepdims=True)).astype(np.float32)
+        return probabilities
 
     def require_tagger(self, tagger: Tagger) -> None:
         """Make sure that the head was taught on a tagger.

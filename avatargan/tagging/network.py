@@ -6,6 +6,7 @@ folded into the convolutions afterwards: what is saved and run has none.
 """
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -69,6 +70,12 @@ class ResidualBlock(nn.Module):
         return functional.relu(x + self.conv1(functional.relu(self.conv0(x))))
 
 
+def channels_last(network: "TaggerNetwork") -> "TaggerNetwork":
+    """Return the network with its weights laid out in memory as CPUs like them."""
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
+
+
 class TaggerNetwork(nn.Module):
     """Maps faces to features, and features to scores for every choice of every attribute.
 
@@ -94,7 +101,7 @@ class TaggerNetwork(nn.Module):
         self.stem = ConvUnit(12, widths[0], normalised=normalised)
         self.down = nn.ModuleList(
             ConvUnit(wide, narrow, stride=2, normalised=normalised)
-            for wide, narrow in zip(widths[:-1], widths[1:], strict=True)
+            for wide, narrow in pairwise(widths)
         )
         # None at 32 px: there it would cost as much as all others together.
         self.blocks = nn.ModuleList(

@@ -16,7 +16,7 @@ from torch.nn import functional
 from avatargan.attributes import Taxonomy
 from avatargan.errors import OptionError, WeightsError
 from avatargan.tagging.calibration import calibrated
-from avatargan.tagging.network import LAST_SIZE, RESOLUTION, TaggerNetwork
+from avatargan.tagging.network import LAST_SIZE, RESOLUTION, TaggerNetwork, channels_last
 from avatargan.weights import WeightsFile, read_weights, write_weights
 from avatargan.weights_header import SHIPPED_TAGGER, TAGGER_ROLE, shipped_weights
 
@@ -64,7 +64,7 @@ class Tagger:
         temperatures: Mapping[str, float],
         sha256: str,
     ) -> None:
-        self.network = network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = channels_last(network.eval())
         self.attributes = attributes
         self.temperatures = dict(temperatures)
         self.sha256 = sha256
@@ -143,9 +143,7 @@ def load_tagger(path: str | os.PathLike[str] | None = None) -> Tagger:
             feature_dim=weights.shape("features.weight", 2)[0],
         )
     weights.give_to(network)
-    return Tagger(
-        network.requires_grad_(False), attributes, _temperatures(weights), weights.sha256
-    )
+    return Tagger(network.requires_grad_(False), attributes, _temperatures(weights), weights.sha256)
 
 
 def save_tagger(

@@ -48,6 +48,11 @@ class Lesson:
     probabilities: Floats
     interval: tuple[float, float]
 
+    def mistakes(self, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return which examples were told wrong, those that it was surest of first."""
+        wrong = np.flatnonzero(self.probabilities.argmax(axis=1) != labels)
+        return wrong[np.argsort(-self.probabilities[wrong].max(axis=1), kind="stable")]
+
 
 def teach(attribute: str, examples: Examples, tagger: Tagger, *, seed: int = 0) -> Lesson:
     """Teach a head and measure it.
