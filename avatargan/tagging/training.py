@@ -52,9 +52,9 @@ class TrainingOptions:
         seed: decides the first weights, the order of pictures and their changes.
     """
 
-    steps: int = 2000
-    batch: int = 128
-    learning_rate: float = 3e-3
+    steps: int = 5500
+    batch: int = 64
+    learning_rate: float = 2e-3
     weight_decay: float = 0.05
     average: float = 0.998
     layout_weight: float = 0.5
