@@ -333,7 +333,8 @@ def seconds_per_step(attributes: Taxonomy, options: TrainingOptions) -> float:
 def scores_of(network: TaggerNetwork, pictures: Tensor) -> list[Tensor]:
     """Return the scores ``[N, choices]`` of each attribute for ``[N, 3, 64, 64]`` uint8."""
     parts: list[tuple[Tensor, ...]] = [
-        network(to_unit(pictures[start : start + 64]))[1] for start in range(0, len(pictures), 64)
+        network.both_ways(to_unit(pictures[start : start + 64]))[1]
+        for start in range(0, len(pictures), 64)
     ]
     return [
         torch.cat([part[index] for part in parts]) if parts else torch.zeros(0, count)
