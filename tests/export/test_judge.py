@@ -3,12 +3,12 @@
 import pytest
 
 from avatargan.errors import OptionError
-from avatargan.export.judge import CriticJudge, least_confidence
+from avatargan.export.judge import TaggerJudge, least_confidence
 
 
 @pytest.fixture(scope="module")
-def judge(pipe) -> CriticJudge:
-    return CriticJudge.load(pipe.attributes)
+def judge(pipe) -> TaggerJudge:
+    return TaggerJudge.load(pipe.attributes)
 
 
 def test_it_is_surer_of_the_colour_that_was_drawn(pipe, judge):
@@ -30,4 +30,4 @@ def test_larger_pictures_are_judged_alike(pipe, judge):
 
 def test_weights_with_other_attributes_have_no_judge(small):
     with pytest.raises(OptionError, match="trained for other attributes"):
-        CriticJudge.load(small.attributes)
+        TaggerJudge.load(small.attributes)
