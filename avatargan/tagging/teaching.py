@@ -81,7 +81,10 @@ def teach(attribute: str, examples: Examples, tagger: Tagger, *, seed: int = 0) 
         model = _fit(plain[learnt], mirrored[learnt], labels[learnt])
         held_back[asked] = model.scores(plain[asked])
     scores = torch.from_numpy(held_back)
-    temperature = fit_temperature(scores, torch.from_numpy(labels))
+    # As much doubt as one example of each choice more, told wrong, would leave: Platt's targets
+    # ("Probabilistic Outputs for Support Vector Machines", 1999).
+    doubt = len(examples.choices) / (len(labels) / len(examples.choices) + 2)
+    temperature = fit_temperature(scores, torch.from_numpy(labels), doubt=doubt)
     probabilities = calibrated(scores, temperature).numpy()
     figures = figures_from(examples.choices, probabilities, labels)
     model = _fit(plain, mirrored, labels)
