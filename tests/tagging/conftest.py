@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from avatargan.attributes import Taxonomy
 from avatargan.tagging import load_tagger
@@ -77,6 +77,33 @@ def drawn(pipe):
     avatars = list(pipe.draw(recipes))
     pictures = np.stack([np.asarray(avatar.image) for avatar in avatars])
     return pictures, [avatar.recipe.attributes for avatar in avatars]
+
+
+def with_glasses(pixels, random):
+    """Two dark rings and a bridge where the eyes of the drawings are."""
+    image = Image.fromarray(pixels)
+    draw = ImageDraw.Draw(image)
+    side = image.width
+    top = side * (0.5 + random.uniform(-0.03, 0.03))
+    for left in (0.25, 0.53):
+        box = (side * left, top, side * (left + 0.22), top + side * 0.17)
+        draw.ellipse(box, outline=(20, 20, 30), width=4)
+    draw.line((side * 0.47, top + 10, side * 0.53, top + 10), fill=(20, 20, 30), width=4)
+    return np.asarray(image)
+
+
+@pytest.fixture(scope="session")
+def glasses(drawn, tmp_path_factory):
+    """Examples: thirty drawings as they are, thirty others with glasses drawn on."""
+    folder = tmp_path_factory.mktemp("examples") / "glasses"
+    random = np.random.default_rng(0)
+    for choice in ("no", "yes"):
+        (folder / choice).mkdir(parents=True)
+    for index, pixels in enumerate(drawn[0]):
+        shown = with_glasses(pixels, random) if index % 2 else pixels
+        choice = "yes" if index % 2 else "no"
+        Image.fromarray(shown).save(folder / choice / f"{index}.png")
+    return folder
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The commands tag, train-tagger and teach, as people call them."""
 
 import csv
+import io
 import json
 
 import pytest
@@ -9,7 +10,6 @@ from PIL import Image
 from avatargan.cli import main
 from avatargan.dataset import open_dataset
 from avatargan.tagging import load_tagger
-from tests.tagging.test_teaching import glasses  # noqa: F401 (a fixture)
 
 
 def table(path):
@@ -99,7 +99,7 @@ def test_training_a_tagger_and_tagging_with_it(faces, tmp_path, avatargan, monke
     assert "exists already" in capsys.readouterr().err
 
 
-def test_teaching_and_tagging_with_what_was_taught(glasses, tmp_path, avatargan):  # noqa: F811
+def test_teaching_and_tagging_with_what_was_taught(glasses, tmp_path, avatargan):
     head = tmp_path / "glasses.safetensors"
     done = avatargan("teach", "glasses", "--examples", glasses, "--out", head, "--yes")
     assert "95 % interval" in done.stdout
@@ -167,3 +167,29 @@ def test_resuming_what_was_not_begun(faces, tmp_path, monkeypatch, one_line):
     out = tmp_path / "tagger.safetensors"
     message = one_line("train-tagger", faces, "--out", out, "--steps", 2, "--resume")
     assert "there is no such weights file" in message
+
+
+@pytest.mark.parametrize(("answer", "code"), [("n", 1), ("y", 0)])
+def test_the_accuracy_is_shown_before_anything_is_saved(
+    glasses,
+    tmp_path,
+    monkeypatch,
+    capsys,
+    answer,
+    code,
+):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+        def readline(self, *arguments):
+            nonlocal shown
+            shown = capsys.readouterr().out
+            return super().readline(*arguments)
+
+    shown = ""
+    monkeypatch.setattr("sys.stdin", Terminal(f"{answer}\n"))
+    head = tmp_path / "glasses.safetensors"
+    assert main(["teach", "glasses", "--examples", str(glasses), "--out", str(head)]) == code
+    assert "right of 60 examples" in shown
+    assert head.exists() == (answer == "y")
