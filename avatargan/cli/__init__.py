@@ -14,7 +14,20 @@ import typer
 
 import crawler.cli
 import face_crop.cli
-from avatargan.cli import dataset, export, generate, grid, info, morph, options, serve, verify
+from avatargan.cli import (
+    dataset,
+    export,
+    generate,
+    grid,
+    info,
+    morph,
+    options,
+    serve,
+    tag,
+    teach,
+    train_tagger,
+    verify,
+)
 from avatargan.cli.attribute_options import (
     AttributeCommand,
     AttributeListCommand,
@@ -72,6 +85,9 @@ app.command(epilog=info.EXAMPLES)(info.info)
 app.command(cls=AttributeSequenceCommand, epilog=morph.EXAMPLES)(morph.morph)
 app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.add_typer(crawler.cli.app, name="crawl")
+app.command(epilog=tag.EXAMPLES)(tag.tag)
+app.command(epilog=teach.EXAMPLES)(teach.teach)
+app.command(name="train-tagger", epilog=train_tagger.EXAMPLES)(train_tagger.train_tagger)
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(face_crop.cli.app, name="crop")
 
