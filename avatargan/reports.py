@@ -156,8 +156,7 @@ def line_chart(
     if logarithmic:
         axes.set_yscale("log")
     axes.grid(axis="y", color=_INK, alpha=0.12, linewidth=0.8)
-    if len(series) > 1:
-        axes.legend(frameon=False, labelcolor=_INK)
+    _add_legend(figure, len(series))
     return figure
 
 
@@ -189,8 +188,7 @@ def bar_chart(
     axes.invert_yaxis()
     axes.margins(x=0.12)
     axes.set_xlabel(value_label)
-    if len(series) > 1:
-        axes.legend(frameon=False, labelcolor=_INK)
+    _add_legend(figure, len(series))
     return figure
 
 
@@ -261,6 +259,12 @@ def _figure(width: float, height: float) -> "tuple[Figure, Axes]":
     axes.xaxis.label.set_color(_INK)
     axes.yaxis.label.set_color(_INK)
     return figure, axes
+
+
+def _add_legend(figure: "Figure", series: int) -> None:
+    """Name the series above the chart, where nothing can be hidden."""
+    if series > 1:
+        figure.legend(loc="outside upper right", ncols=series, frameon=False, labelcolor=_INK)
 
 
 def _svg(figure: "Figure", caption: str) -> str:

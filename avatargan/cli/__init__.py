@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import crawler.cli
-from avatargan.cli import export, generate, grid, info, morph, options, serve, verify
+from avatargan.cli import dataset, export, generate, grid, info, morph, options, serve, verify
 from avatargan.cli.attribute_options import (
     AttributeCommand,
     AttributeListCommand,
@@ -71,6 +71,7 @@ app.command(epilog=info.EXAMPLES)(info.info)
 app.command(cls=AttributeSequenceCommand, epilog=morph.EXAMPLES)(morph.morph)
 app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.add_typer(crawler.cli.app, name="crawl")
+app.add_typer(dataset.app, name="dataset")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

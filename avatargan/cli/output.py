@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,27 +54,41 @@ def note(text: str, *, quiet: bool = False) -> None:
 def progress(
     items: Iterable[Item], total: int, *, unit: str, quiet: bool = False
 ) -> Iterator[Item]:
-    """Yield the items behind a progress bar on stderr.
+    """Yield the items behind a progress bar; arguments as for :func:`progress_counter`."""
+    with progress_counter(total, unit=unit, quiet=quiet) as advance:
+        for item in items:
+            yield item
+            advance(1)
+
+
+@contextmanager
+def progress_counter(
+    total: int, *, unit: str, quiet: bool = False
+) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar on stderr, and give the function that moves it on by a number.
 
     There is none with ``quiet``, for work that is over in half a second, or for short work that
     nobody watches.
 
     Args:
-        items: what is worked through.
-        total: how many there are.
+        total: how many pieces of work there are.
         unit: what one of them is called.
         quiet: no bar.
     """
     watched = sys.stderr.isatty()
     if quiet or (not watched and total < LONG_WORK):
-        yield from items
+        yield lambda count: None
         return
     from tqdm import tqdm
 
     # A log file gets a line every ten seconds instead of one that moves.
     interval = 0.1 if watched else 10.0
-    with tqdm(items, total=total, unit=f" {unit}", delay=0.5, mininterval=interval) as bar:
-        yield from bar
+    with tqdm(total=total, unit=f" {unit}", delay=0.5, mininterval=interval) as bar:
+
+        def advance(count: int) -> None:
+            bar.update(count)
+
+        yield advance
 
 
 def check_output_file(path: Path, ending: str, *, overwrite: bool) -> None:

@@ -7,7 +7,7 @@ here. An empty value and "unknown" both say that nobody knows.
 
 import csv
 import io
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,7 +97,7 @@ def read_tags(
     )
 
 
-def write_tags(columns: Sequence[str], rows: Iterator[Sequence[str]]) -> str:
+def write_tags(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return the text of a ``tags.csv``."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
