@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 import crawler.cli
-from avatargan.cli import dataset, export, generate, grid, info, morph, options, serve, verify
+from avatargan.cli import dataset, evaluate, export, generate, grid, info, morph, options, serve, verify
 from avatargan.cli.attribute_options import (
     AttributeCommand,
     AttributeListCommand,
@@ -67,6 +67,7 @@ app.command(cls=AttributeCommand, epilog=generate.EXAMPLES)(generate.generate)
 app.command(cls=AttributeCommand, epilog=export.EXAMPLES)(export.export)
 app.command(cls=AttributeListCommand, epilog=grid.EXAMPLES)(grid.grid)
 app.command(epilog=verify.EXAMPLES)(verify.verify)
+app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(epilog=info.EXAMPLES)(info.info)
 app.command(cls=AttributeSequenceCommand, epilog=morph.EXAMPLES)(morph.morph)
 app.command(epilog=serve.EXAMPLES)(serve.serve)

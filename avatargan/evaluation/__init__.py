@@ -1,0 +1,18 @@
+"""Honest metrics of a generator: named features, sample counts, seeds."""
+
+from avatargan.evaluation.features import load_inception
+from avatargan.evaluation.lpips import load_lpips
+from avatargan.evaluation.metrics import METRICS
+from avatargan.evaluation.page import evaluation_page
+from avatargan.evaluation.results import Findings
+from avatargan.evaluation.runner import Evaluation, EvaluationOptions
+
+__all__ = [
+    "METRICS",
+    "Evaluation",
+    "EvaluationOptions",
+    "Findings",
+    "evaluation_page",
+    "load_inception",
+    "load_lpips",
+]

@@ -1,0 +1,392 @@
+"""The page of an evaluation: figures, charts, and pictures to look at."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from avatargan.errors import MissingExtraError
+from avatargan.evaluation.gallery import Gallery, Pair
+from avatargan.evaluation.leakage import Leakage
+from avatargan.evaluation.memorisation import SUSPICIOUS
+from avatargan.evaluation.path_length import STEP
+from avatargan.evaluation.results import Accuracy, Findings, Measure
+from avatargan.grids import contact_sheet
+from avatargan.reports import Report, bar_chart, line_chart, matrix_chart
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_CELL = 120
+_COLUMNS = 8
+#: Pulls of one attribute on another that are listed.
+_LISTED_PULLS = 12
+#: Names of the Fréchet and the kernel distance in Inception's features.
+_INCEPTION = "inception"
+
+
+def evaluation_page(findings: Findings, gallery: Gallery) -> Report:
+    """Return the page of an evaluation, not yet written."""
+    subject = findings.subject
+    report = Report(
+        f"Evaluation of {subject.weights.rsplit('/', 1)[-1]}",
+        f"{subject.samples:,} samples at psi {subject.psi:g}, seed {subject.seed}, against the "
+        f"{subject.split} split of {subject.dataset.rsplit('/', 1)[-1]}",
+    )
+    page = _Page(report, findings, gallery)
+    page.summary()
+    page.samples()
+    page.accuracy()
+    page.leakage()
+    page.identity()
+    page.path_lengths()
+    page.memorisation()
+    page.method()
+    return report
+
+
+class _Page:
+    """Writes the sections; those about what was not asked for stay out."""
+
+    def __init__(self, report: Report, findings: Findings, gallery: Gallery) -> None:
+        self.report = report
+        self.findings = findings
+        self.gallery = gallery
+
+    def summary(self) -> None:
+        rows = summary_rows(self.findings)
+        if rows:
+            self.report.table(("figure", "by", "value", "real pictures reach", ""), rows)
+
+    def samples(self) -> None:
+        if not self.gallery.samples:
+            return
+        self.report.heading("Samples")
+        pictures = [Image.fromarray(picture) for picture, _ in self.gallery.samples]
+        captions = [caption for _, caption in self.gallery.samples]
+        sheet = contact_sheet(pictures, captions, columns=_COLUMNS, cell=_CELL)
+        self.report.picture(sheet, "The first samples, not chosen by anybody.")
+
+    def accuracy(self) -> None:
+        if not self.findings.accuracy:
+            return
+        self.report.heading("Attribute accuracy")
+        self.report.text(
+            "How often the tagger sees in a sample what was asked for. On real pictures it shows "
+            "how often it agrees with their tags: it cannot judge better than that."
+        )
+        for name, accuracy in self.findings.accuracy.items():
+            columns = (name, "samples", "right", "95 % interval", "real pictures", "right")
+            self.report.table(columns, _accuracy_rows(accuracy))
+            self._chart(lambda accuracy=accuracy, name=name: _confusion_chart(accuracy, name),
+                        f"What the tagger sees where a choice of {name} was asked for, in percent "
+                        "of the samples that asked for it.")  # fmt: skip
+
+    def leakage(self) -> None:
+        leakage = self.findings.leakage
+        if leakage is None:
+            return
+        self.report.heading("Leakage")
+        self.report.text(
+            f"{self.findings.characters} characters were drawn in every choice of each attribute "
+            "with all else held. Drift is how far the tagger's probabilities of an attribute "
+            "moved: 0 not at all, 1 to another choice for sure. What was changed should be near "
+            "1, everything else near 0."
+        )
+        seen = list(next(iter(leakage.drift.values())))
+        rows = list(leakage.drift)
+        self._chart(
+            lambda: matrix_chart(
+                [[leakage.drift[row].get(name, np.nan) for name in seen] for row in rows],
+                rows=rows, columns=seen, row_label="changed", column_label="drift of",
+                number_format="{:.3f}",
+            ),
+            "Mean drift by changed and by seen attribute.",
+        )  # fmt: skip
+        self.report.table(
+            ("changed", "seen", "drift", "tagger names another choice"),
+            [
+                (changed, name, drift, _percent(leakage.verdicts[changed][name]))
+                for changed, per_attribute in leakage.drift.items()
+                for name, drift in per_attribute.items()
+            ],
+        )
+        for changed in rows:
+            others = [name for name in seen if name != changed]
+            if others:
+                self._chart(
+                    lambda changed=changed, others=others: _drift_chart(leakage, changed, others),
+                    f"Drift of all else when {changed} is changed, by what it is changed to.",
+                )
+        pulls = leakage.strongest_pulls(_LISTED_PULLS)
+        if pulls:
+            self.report.text("Where the drift goes, the strongest first:")
+            self.report.table(
+                ("set", "to", "raises", "choice", "probability by"),
+                [(*row[:4], f"{row[4]:+.3f}") for row in pulls],
+            )
+        self._pairs(
+            self.gallery.leaks.pairs(),
+            "The changes after which the tagger names another choice of what was not changed; "
+            "before on the left, after on the right, the largest drift first.",
+        )
+
+    def identity(self) -> None:
+        if not self.findings.identity:
+            return
+        self.report.heading("Identity drift")
+        self.report.text(
+            "What moves when only a colour changes: the share of edges that are not within a "
+            "pixel of where they were, and LPIPS where its network was given. Two different "
+            "characters are what it would be if nothing were held."
+        )
+        for measure, drift in self.findings.identity.items():
+            rows = [(measure.name, name, value) for name, value in drift.by_attribute.items()]
+            rows.append((measure.name, "two different characters", drift.other_characters))
+            self.report.table(("distance", "changed", "drift"), rows)
+            self._chart(
+                lambda drift=drift: bar_chart(
+                    {
+                        name: {f"{name} {to}": value for to, value in by_choice.items()}
+                        for name, by_choice in drift.by_choice.items()
+                    },
+                    value_label="drift",
+                    number_format="{:.3f}",
+                )
+                if len(drift.by_choice) == 1
+                else bar_chart(
+                    {
+                        "drift": {
+                            f"{name} {to}": value
+                            for name, by_choice in drift.by_choice.items()
+                            for to, value in by_choice.items()
+                        }
+                    },
+                    value_label=f"drift by {measure.name}",
+                    number_format="{:.3f}",
+                ),
+                f"Drift by {measure.name}, by what the colour is changed to.",
+            )
+        self._pairs(
+            self.gallery.moved.pairs(),
+            "The changes of a colour that moved most edges; before on the left, after on the "
+            "right.",
+        )
+
+    def path_lengths(self) -> None:
+        if not self.findings.path_lengths:
+            return
+        self.report.heading("Perceptual path length")
+        self.report.text(
+            f"Mean squared distance per squared step along paths between two samples, with steps "
+            f"of {STEP:g} of a path. Lower is smoother. It has the scale of the features: compare "
+            "it with figures in the same ones only."
+        )
+        self.report.table(
+            ("by", "space", "length", "paths"),
+            [
+                (measure.name, length.space, length.value, length.paths)
+                for measure, lengths in self.findings.path_lengths.items()
+                for length in lengths.values()
+            ],
+        )
+
+    def memorisation(self) -> None:
+        if not self.findings.memorisation:
+            return
+        self.report.heading("Memorisation")
+        self.report.text(
+            "The nearest training picture of each sample, and of its mirror image. Real pictures "
+            "of the test split say how near a picture comes by chance: a sample is nearer than "
+            "one of them half of the time where nothing is memorised, and 1 % of the samples are "
+            "nearer than all but 1 % of the test pictures."
+        )
+        rows = []
+        for measure, found in self.findings.memorisation.items():
+            rows.append(
+                (
+                    measure.name,
+                    found.median_of_samples,
+                    found.median_of_unseen,
+                    _percent(found.nearer_than_unseen),
+                    _percent(found.suspicious),
+                )
+            )
+        self.report.table(
+            ("by", "median, samples", "median, test pictures", "nearer than a test picture",
+             f"nearer than all but {SUSPICIOUS:.0%}"),
+            rows,
+        )  # fmt: skip
+        for name, (samples, unseen) in self.gallery.distances.items():
+            self._chart(
+                lambda samples=samples, unseen=unseen, name=name: _distances_chart(
+                    samples, unseen, name
+                ),
+                f"Share of pictures whose nearest training picture is no farther, by {name}.",
+            )
+            self._pairs(
+                self.gallery.neighbours[name],
+                f"The samples nearest to a training picture by {name}: the sample on the left, "
+                "the training picture on the right.",
+            )
+
+    def method(self) -> None:
+        subject = self.findings.subject
+        self.report.heading("How it was measured")
+        rows = [
+            ("weights", subject.weights),
+            ("weights' SHA-256", subject.weights_sha256),
+            ("dataset", f"{subject.dataset}, split {subject.split}"),
+            ("dataset's SHA-256", subject.dataset_sha256),
+            ("compared at", f"{subject.resolution} px; drawn at {subject.generator_resolution} px"),
+            ("samples", f"{subject.samples:,} at psi {subject.psi:g}, seed {subject.seed}"),
+        ]
+        if subject.fixed:
+            fixed = ", ".join(f"{name} {choice}" for name, choice in subject.fixed.items())
+            rows.append(("fixed", fixed))
+        for measure in self._measures():
+            rows.append((f"{measure.name}'s SHA-256", measure.sha256 or "none: it has no network"))
+        self.report.table(("", ""), rows)
+        for note in self.findings.notes:
+            self.report.text(note)
+
+    def _measures(self) -> list[Measure]:
+        found = [self.findings.judge]
+        groups: list[Iterable[Measure]] = [
+            self.findings.comparisons,
+            self.findings.identity,
+            self.findings.path_lengths,
+            self.findings.memorisation,
+        ]
+        for group in groups:
+            found += [measure for measure in group if measure not in found]
+        return found
+
+    def _pairs(self, pairs: Sequence[Pair], caption: str) -> None:
+        if not pairs:
+            return
+        pictures = [Image.fromarray(each) for pair in pairs for each in (pair.first, pair.second)]
+        captions = [text for pair in pairs for text in pair.captions]
+        sheet = contact_sheet(pictures, captions, columns=_COLUMNS, cell=_CELL)
+        self.report.picture(sheet, caption)
+
+    def _chart(self, draw: "Callable[[], Figure]", caption: str) -> None:
+        try:
+            figure = draw()
+        except MissingExtraError as error:
+            self.report.text(f"There is no chart of this: {error}.")
+            return
+        self.report.chart(figure, caption)
+
+
+def summary_rows(findings: Findings) -> list[tuple[str, str, str, str, str]]:
+    """Return figure, measure, value, what real pictures reach, and which way is better."""
+    rows: list[tuple[str, str, str, str, str]] = []
+    for measure, comparison in findings.comparisons.items():
+        real = findings.among_real.get(measure)
+        is_inception = measure.name == _INCEPTION
+        if comparison.frechet is not None:
+            own = f"{real.frechet:.3f}" if real and real.frechet is not None else ""
+            name = "FID" if is_inception else "Fréchet distance"
+            rows.append((name, measure.name, f"{comparison.frechet:.3f}", own, "lower"))
+        if comparison.kernel is not None:
+            name = "KID" if is_inception else "kernel distance"
+            value = f"{comparison.kernel.value:.5f} ± {comparison.kernel.standard_error:.5f}"
+            own = f"{real.kernel.value:.5f}" if real and real.kernel else ""
+            rows.append((name, measure.name, value, own, "lower"))
+        if comparison.overlap is not None:
+            for name in ("precision", "recall"):
+                value = f"{getattr(comparison.overlap, name):.3f}"
+                own = f"{getattr(real.overlap, name):.3f}" if real and real.overlap else ""
+                rows.append((name, measure.name, value, own, "higher"))
+    for name, accuracy in findings.accuracy.items():
+        low, high = accuracy.samples.overall.interval
+        value = f"{_percent(accuracy.samples.overall.value)} ({100 * low:.1f} to {100 * high:.1f})"
+        own = _percent(accuracy.real.overall.value) if accuracy.real else ""
+        rows.append((f"{name} accuracy", findings.judge.name, value, own, "higher"))
+    if findings.leakage is not None:
+        for changed, per_attribute in findings.leakage.drift.items():
+            for name, drift in per_attribute.items():
+                if name != changed:
+                    title = f"leakage of {changed} into {name}"
+                    rows.append((title, findings.judge.name, f"{drift:.4f}", "", "lower"))
+    for measure, moved in findings.identity.items():
+        for name, value_ in moved.by_attribute.items():
+            title = f"identity drift with {name}"
+            rows.append((title, measure.name, f"{value_:.4f}", "", "lower"))
+    for measure, lengths in findings.path_lengths.items():
+        for length in lengths.values():
+            title = f"path length in {length.space}"
+            rows.append((title, measure.name, f"{length.value:.2f}", "", "lower"))
+    for measure, found in findings.memorisation.items():
+        value = _percent(found.nearer_than_unseen)
+        rows.append(
+            ("nearer to training than unseen", measure.name, value, "50.0 %", "not above 50 %")
+        )
+    return rows
+
+
+def _accuracy_rows(accuracy: Accuracy) -> list[tuple[object, ...]]:
+    real = accuracy.real
+    rows: list[tuple[object, ...]] = []
+    choices = {**accuracy.samples.by_choice}
+    for choice, share in [*choices.items(), ("all", accuracy.samples.overall)]:
+        own = None
+        if real is not None:
+            own = real.overall if choice == "all" else real.by_choice.get(choice)
+        low, high = share.interval
+        rows.append(
+            (
+                choice,
+                share.count,
+                _percent(share.value),
+                f"{100 * low:.1f} to {100 * high:.1f}" if share.count else "",
+                own.count if own else "",
+                _percent(own.value) if own else "",
+            )
+        )
+    return rows
+
+
+def _confusion_chart(accuracy: Accuracy, name: str) -> "Figure":
+    confusion = accuracy.samples.confusion.astype(float)
+    counts = confusion.sum(1, keepdims=True)
+    shares = 100 * np.divide(confusion, counts, out=np.full_like(confusion, np.nan),
+                             where=counts > 0)  # fmt: skip
+    shares[shares == 0] = np.nan  # an empty cell is easier to read than a nought
+    return matrix_chart(
+        shares,
+        rows=list(accuracy.samples.by_choice),
+        columns=accuracy.samples.seen,
+        row_label=f"{name} asked for",
+        column_label="seen",
+        number_format="{:.1f}",
+    )
+
+
+def _drift_chart(leakage: Leakage, changed: str, others: Sequence[str]) -> "Figure":
+    settings = list(leakage.by_choice[changed])
+    return matrix_chart(
+        [[leakage.by_choice[changed][to][name] for name in others] for to in settings],
+        rows=settings,
+        columns=others,
+        row_label=f"{changed} set to",
+        column_label="drift of",
+        number_format="{:.3f}",
+    )
+
+
+def _distances_chart(samples: Sequence[float], unseen: Sequence[float], name: str) -> "Figure":
+    series = {}
+    for title, distances in (("samples", samples), ("test pictures", unseen)):
+        ordered = np.sort(distances)
+        places = np.linspace(0, len(ordered) - 1, min(len(ordered), 200)).astype(int)
+        series[title] = (ordered[places], (places + 1) / len(ordered))
+    return line_chart(
+        series, x_label=f"distance to the nearest training picture ({name})", y_label="share"
+    )
+
+
+def _percent(value: float) -> str:
+    return f"{100 * value:.1f} %" if np.isfinite(value) else ""
