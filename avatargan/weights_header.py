@@ -22,11 +22,14 @@ GENERATOR_ROLE = "generator"
 CRITIC_ROLE = "critic"
 UPSCALER_ROLE = "x4 upscaler"
 MATTING_ROLE = "matting"
+TAGGER_ROLE = "tagger"
+ATTRIBUTE_HEAD_ROLE = "attribute head"
 
 SHIPPED_GENERATOR = "avatar128.safetensors"
 SHIPPED_CRITIC = "avatar128-critic.safetensors"
 SHIPPED_UPSCALER = "upscaler-x4.safetensors"
 SHIPPED_MATTING = "matting.safetensors"
+SHIPPED_TAGGER = "tagger.safetensors"
 
 #: Beyond this a header is hostile or of something else: sizes decide how much memory is taken.
 LARGEST_DIMENSION = 16384

@@ -13,7 +13,21 @@ from typing import Annotated
 import typer
 
 import crawler.cli
-from avatargan.cli import dataset, evaluate, export, generate, grid, info, morph, options, serve, verify
+from avatargan.cli import (
+    dataset,
+    evaluate,
+    export,
+    generate,
+    grid,
+    info,
+    morph,
+    options,
+    serve,
+    tag,
+    teach,
+    train_tagger,
+    verify,
+)
 from avatargan.cli.attribute_options import (
     AttributeCommand,
     AttributeListCommand,
@@ -72,6 +86,9 @@ app.command(epilog=info.EXAMPLES)(info.info)
 app.command(cls=AttributeSequenceCommand, epilog=morph.EXAMPLES)(morph.morph)
 app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.add_typer(crawler.cli.app, name="crawl")
+app.command(epilog=tag.EXAMPLES)(tag.tag)
+app.command(epilog=teach.EXAMPLES)(teach.teach)
+app.command(name="train-tagger", epilog=train_tagger.EXAMPLES)(train_tagger.train_tagger)
 app.add_typer(dataset.app, name="dataset")
 
 

@@ -61,9 +61,7 @@ def evaluate(
     samples: Annotated[
         int, typer.Option(metavar="N", help="Pictures of the generator, at least 100.")
     ] = 5000,
-    seed: Annotated[
-        int, typer.Option(metavar="INTEGER", min=0, help="Of everything random.")
-    ] = 0,
+    seed: Annotated[int, typer.Option(metavar="INTEGER", min=0, help="Of everything random.")] = 0,
     psi: Annotated[
         float,
         typer.Option(
@@ -160,6 +158,7 @@ def evaluate(
         evaluation_page,
         load_inception,
         load_lpips,
+        run_evaluation,
     )
     from avatargan.tagging import load_tagger
 
@@ -185,7 +184,7 @@ def evaluate(
     if dry_run:
         _report_dry_run(evaluation, out, as_json=json)
         return
-    findings, gallery = evaluation.run(functools.partial(progress, quiet=quiet))
+    findings, gallery = run_evaluation(evaluation, functools.partial(progress, quiet=quiet))
     _write(findings, files, evaluation_page(findings, gallery).html(), overwrite=overwrite)
     if json:
         show_json(findings.document() | {"files": [str(file) for file in files]})
@@ -257,7 +256,9 @@ def _report(findings: "Findings", page: Path) -> None:
 
 
 def _report_dry_run(evaluation: "Evaluation", out: Path, *, as_json: bool) -> None:
-    work = evaluation.work()
+    from avatargan.evaluation import estimate_work
+
+    work = estimate_work(evaluation)
     subject = evaluation.subject
     if as_json:
         show_json(

@@ -74,9 +74,7 @@ def attribute_accuracy(
         if choice in rows:
             confusion[rows[choice], answer] += 1
     right = [int(confusion[row, seen.index(choice)]) for choice, row in rows.items()]
-    shares = {
-        choice: Share(right[row], int(confusion[row].sum())) for choice, row in rows.items()
-    }
+    shares = {choice: Share(right[row], int(confusion[row].sum())) for choice, row in rows.items()}
     return AttributeAccuracy(
         Share(sum(right), int(confusion.sum())), shares, confusion, tuple(seen)
     )

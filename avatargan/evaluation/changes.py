@@ -51,7 +51,7 @@ def draw_changes(
         for name in attributes
         for choice in offered[name]
     ]
-    recipes = (plan.recipe(index, **{name: choice}) for index, name, choice in wanted)
+    recipes = (plan.recipe(index, {name: choice}) for index, name, choice in wanted)
     drawn = progress(plan.pictures(recipes), len(wanted), unit="changed sample")
     for index in range(characters):
         for name in attributes:

@@ -126,7 +126,7 @@ class InceptionFeatures:
 
 @dataclass(frozen=True)
 class PixelFeatures:
-    """Mean colours of a 16 x 16 grid, from 0 to 1: nearest by these are pictures that are copies."""
+    """Mean colours of a 16 x 16 grid, from 0 to 1: by these, copies are nearest."""
 
     name: str = "pixels-16"
     sha256: None = None

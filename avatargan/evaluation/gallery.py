@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from avatargan.evaluation.features import Pixels
+from avatargan.evaluation.neighbours import Array
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,12 @@ class Gallery:
         leaks: the same character before and after a change that changed most else.
         moved: the same where most edges moved.
         neighbours: samples and their nearest training pictures, by name of the features.
+        distances: of samples and of test pictures to their nearest training pictures, by name of
+            the features.
     """
 
     samples: list[tuple[Pixels, str]] = field(default_factory=list)
     leaks: Extremes = field(default_factory=lambda: Extremes(12))
     moved: Extremes = field(default_factory=lambda: Extremes(12))
     neighbours: dict[str, list[Pair]] = field(default_factory=dict)
-    #: Distances of samples and of test pictures to their nearest training pictures, by features.
-    distances: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
+    distances: dict[str, tuple[Array, Array]] = field(default_factory=dict)

@@ -42,9 +42,7 @@ def edge_map(picture: Pixels) -> NDArray[np.bool_]:
     planes = picture.astype(np.float32)
     vertical, horizontal = (ndimage.sobel(planes, axis) for axis in (0, 1))
     strength = np.hypot(vertical, horizontal).max(-1)
-    edges: NDArray[np.bool_] = (strength > 0) & (
-        strength >= np.quantile(strength, 1 - EDGE_SHARE)
-    )
+    edges: NDArray[np.bool_] = (strength > 0) & (strength >= np.quantile(strength, 1 - EDGE_SHARE))
     return edges
 
 

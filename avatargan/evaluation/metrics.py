@@ -57,9 +57,7 @@ def counts_for(samples: int) -> Counts:
         )
     if samples > MOST_SAMPLES:
         raise OptionError(f"{samples} samples are more than the limit of {MOST_SAMPLES}")
-    return Counts(
-        samples, max(_LEAST_CHARACTERS, samples // 50), max(_LEAST_PATHS, samples // 10)
-    )
+    return Counts(samples, max(_LEAST_CHARACTERS, samples // 50), max(_LEAST_PATHS, samples // 10))
 
 
 def check_metrics(names: Sequence[str]) -> tuple[str, ...]:

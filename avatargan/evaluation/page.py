@@ -1,6 +1,7 @@
 """The page of an evaluation: figures, charts, and pictures to look at."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,8 +9,10 @@ from PIL import Image
 
 from avatargan.errors import MissingExtraError
 from avatargan.evaluation.gallery import Gallery, Pair
+from avatargan.evaluation.identity import IdentityDrift
 from avatargan.evaluation.leakage import Leakage
 from avatargan.evaluation.memorisation import SUSPICIOUS
+from avatargan.evaluation.neighbours import Array
 from avatargan.evaluation.path_length import STEP
 from avatargan.evaluation.results import Accuracy, Findings, Measure
 from avatargan.grids import contact_sheet
@@ -79,9 +82,11 @@ class _Page:
         for name, accuracy in self.findings.accuracy.items():
             columns = (name, "samples", "right", "95 % interval", "real pictures", "right")
             self.report.table(columns, _accuracy_rows(accuracy))
-            self._chart(lambda accuracy=accuracy, name=name: _confusion_chart(accuracy, name),
-                        f"What the tagger sees where a choice of {name} was asked for, in percent "
-                        "of the samples that asked for it.")  # fmt: skip
+            self._chart(
+                f"What the tagger sees where a choice of {name} was asked for, in percent of the "
+                "samples that asked for it.",
+                partial(_confusion_chart, accuracy, name),
+            )
 
     def leakage(self) -> None:
         leakage = self.findings.leakage
@@ -94,16 +99,9 @@ class _Page:
             "moved: 0 not at all, 1 to another choice for sure. What was changed should be near "
             "1, everything else near 0."
         )
-        seen = list(next(iter(leakage.drift.values())))
-        rows = list(leakage.drift)
         self._chart(
-            lambda: matrix_chart(
-                [[leakage.drift[row].get(name, np.nan) for name in seen] for row in rows],
-                rows=rows, columns=seen, row_label="changed", column_label="drift of",
-                number_format="{:.3f}",
-            ),
-            "Mean drift by changed and by seen attribute.",
-        )  # fmt: skip
+            "Mean drift by changed and by seen attribute.", partial(_leakage_chart, leakage)
+        )
         self.report.table(
             ("changed", "seen", "drift", "tagger names another choice"),
             [
@@ -112,12 +110,12 @@ class _Page:
                 for name, drift in per_attribute.items()
             ],
         )
-        for changed in rows:
-            others = [name for name in seen if name != changed]
+        for changed, per_attribute in leakage.drift.items():
+            others = [name for name in per_attribute if name != changed]
             if others:
                 self._chart(
-                    lambda changed=changed, others=others: _drift_chart(leakage, changed, others),
                     f"Drift of all else when {changed} is changed, by what it is changed to.",
+                    partial(_drift_chart, leakage, changed, others),
                 )
         pulls = leakage.strongest_pulls(_LISTED_PULLS)
         if pulls:
@@ -146,27 +144,8 @@ class _Page:
             rows.append((measure.name, "two different characters", drift.other_characters))
             self.report.table(("distance", "changed", "drift"), rows)
             self._chart(
-                lambda drift=drift: bar_chart(
-                    {
-                        name: {f"{name} {to}": value for to, value in by_choice.items()}
-                        for name, by_choice in drift.by_choice.items()
-                    },
-                    value_label="drift",
-                    number_format="{:.3f}",
-                )
-                if len(drift.by_choice) == 1
-                else bar_chart(
-                    {
-                        "drift": {
-                            f"{name} {to}": value
-                            for name, by_choice in drift.by_choice.items()
-                            for to, value in by_choice.items()
-                        }
-                    },
-                    value_label=f"drift by {measure.name}",
-                    number_format="{:.3f}",
-                ),
                 f"Drift by {measure.name}, by what the colour is changed to.",
+                partial(_identity_chart, measure.name, drift),
             )
         self._pairs(
             self.gallery.moved.pairs(),
@@ -220,10 +199,8 @@ class _Page:
         )  # fmt: skip
         for name, (samples, unseen) in self.gallery.distances.items():
             self._chart(
-                lambda samples=samples, unseen=unseen, name=name: _distances_chart(
-                    samples, unseen, name
-                ),
                 f"Share of pictures whose nearest training picture is no farther, by {name}.",
+                partial(_distances_chart, samples, unseen, name),
             )
             self._pairs(
                 self.gallery.neighbours[name],
@@ -271,7 +248,7 @@ class _Page:
         sheet = contact_sheet(pictures, captions, columns=_COLUMNS, cell=_CELL)
         self.report.picture(sheet, caption)
 
-    def _chart(self, draw: "Callable[[], Figure]", caption: str) -> None:
+    def _chart(self, caption: str, draw: "Callable[[], Figure]") -> None:
         try:
             figure = draw()
         except MissingExtraError as error:
@@ -365,6 +342,19 @@ def _confusion_chart(accuracy: Accuracy, name: str) -> "Figure":
     )
 
 
+def _leakage_chart(leakage: Leakage) -> "Figure":
+    changed = list(leakage.drift)
+    seen = list(leakage.drift[changed[0]])
+    return matrix_chart(
+        [[leakage.drift[row][name] for name in seen] for row in changed],
+        rows=changed,
+        columns=seen,
+        row_label="changed",
+        column_label="drift of",
+        number_format="{:.3f}",
+    )
+
+
 def _drift_chart(leakage: Leakage, changed: str, others: Sequence[str]) -> "Figure":
     settings = list(leakage.by_choice[changed])
     return matrix_chart(
@@ -377,7 +367,17 @@ def _drift_chart(leakage: Leakage, changed: str, others: Sequence[str]) -> "Figu
     )
 
 
-def _distances_chart(samples: Sequence[float], unseen: Sequence[float], name: str) -> "Figure":
+def _identity_chart(measure: str, drift: IdentityDrift) -> "Figure":
+    bars = {
+        f"{name} {to}": value
+        for name, by_choice in drift.by_choice.items()
+        for to, value in by_choice.items()
+    }
+    label = f"drift by {measure}"
+    return bar_chart({label: bars}, value_label=label, number_format="{:.3f}")
+
+
+def _distances_chart(samples: Array, unseen: Array, name: str) -> "Figure":
     series = {}
     for title, distances in (("samples", samples), ("test pictures", unseen)):
         ordered = np.sort(distances)

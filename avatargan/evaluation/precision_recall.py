@@ -51,8 +51,8 @@ def _share_inside(points: Features, centres: Features, reach: Array) -> float:
     from sklearn.metrics import pairwise_distances_chunked
 
     def inside_any(distances: Array, _: int) -> NDArray[np.bool_]:
-        result: NDArray[np.bool_] = (distances <= reach).any(axis=1)
-        return result
+        inside: NDArray[np.bool_] = np.any(distances <= reach, axis=1)
+        return inside
 
     chunks: Any = pairwise_distances_chunked(
         np.asarray(points, np.float64),

@@ -86,9 +86,7 @@ def _npy(features: Floats) -> bytes:
     return buffer.getvalue()
 
 
-def _key(
-    dataset: Dataset, extractor: FeatureExtractor, resolution: int, mirrored: bool
-) -> str:
+def _key(dataset: Dataset, extractor: FeatureExtractor, resolution: int, mirrored: bool) -> str:
     parts = [
         FEATURES_VERSION,
         dataset.sha256,

@@ -110,6 +110,7 @@ class Findings:
         identity: what moves when a colour is changed, by kind of distance.
         path_lengths: by what distances are measured in, then by space.
         memorisation: by features.
+        characters: how many were drawn again with attributes changed.
         notes: what was left out, and why.
     """
 
@@ -129,7 +130,7 @@ class Findings:
         """Return everything as JSON; each figure has its measure, its counts and its seed."""
         subject = asdict(self.subject)
         subject["attributes"] = {name: list(own) for name, own in self.subject.attributes.items()}
-        return _finite(
+        document: dict[str, Any] = _finite(
             {
                 "format": FORMAT,
                 "format_version": FORMAT_VERSION,
@@ -139,6 +140,7 @@ class Findings:
                 "notes": self.notes,
             }
         )
+        return document
 
     def _metrics(self) -> list[tuple[str, Any]]:
         return [

@@ -49,16 +49,22 @@ class SamplePlan:
         """Return the choice of each attribute of a sample."""
         return {name: values[index] for name, values in self.labels.items()}
 
-    def recipe(self, index: int, *, seed_of: int | None = None, **changes: str) -> Recipe:
+    def recipe(
+        self,
+        index: int,
+        changes: Mapping[str, str] | None = None,
+        *,
+        seed_of: int | None = None,
+    ) -> Recipe:
         """Return the recipe of a sample at the generator's own size.
 
         Args:
             index: which sample.
-            seed_of: another sample whose seed is taken instead.
             changes: choices that replace those of the sample.
+            seed_of: another sample whose seed is taken instead.
         """
         seed = self.seeds[index if seed_of is None else seed_of]
-        wanted = self.choices(index) | changes
+        wanted = self.choices(index) | dict(changes or {})
         size = self.pipeline.generator.resolution
         (recipe,) = self.pipeline.recipes([seed], psi=self.psi, size=size, **wanted)
         return recipe
@@ -132,8 +138,9 @@ def unknown_tags(pipeline: AvatarPipeline, dataset: Dataset) -> dict[str, list[s
     """Return for each attribute the tags of a dataset that the generator does not know."""
     found = {}
     for name in pipeline.attributes:
-        used = np.unique(dataset.labels[name]) if name in dataset.labels else []
-        names = [dataset.attributes[name][index] for index in used]
+        if name not in dataset.labels:
+            continue
+        names = [dataset.attributes[name][index] for index in np.unique(dataset.labels[name])]
         found[name] = [
             tag for tag in names if tag not in pipeline.attributes.offered(name) and tag != UNKNOWN
         ]

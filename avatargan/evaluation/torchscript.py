@@ -72,7 +72,7 @@ def load_torchscript(path: str | Path, device: str = "cpu") -> TorchScriptNetwor
         with warnings.catch_warnings():
             # torch would rather have exported programs; what the field hands on is TorchScript.
             warnings.simplefilter("ignore", DeprecationWarning)
-            module = torch.jit.load(path, map_location=device)
+            module = torch.jit.load(path, map_location=device)  # type: ignore[no-untyped-call]
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise WeightsError(f"{path}: not a TorchScript file ({reason})") from error
