@@ -30,6 +30,7 @@ from avatargan.evaluation.metrics import (
 from avatargan.evaluation.options import ALL, SPLITS, EvaluationOptions
 from avatargan.evaluation.results import Subject
 from avatargan.evaluation.samples import plan_samples, unknown_tags
+from avatargan.evaluation.threads import ThreadedJudge
 from avatargan.pipeline import AvatarPipeline
 
 #: Pictures whose size is looked at to learn how large those of a dataset are.
@@ -86,7 +87,7 @@ class Evaluation:
                 f"(splits: {', '.join(SPLITS)})"
             )
         self.pipeline = pipeline
-        self.judge = judge
+        self.judge = ThreadedJudge(judge)
         self.lpips = lpips
         self.options = options
         self.notes: list[str] = []
@@ -111,11 +112,12 @@ class Evaluation:
         self.real = self._some(reference, self.counts.samples)
         self.training = self._some(self.splits[TRAIN], len(self.real))
         self.resolution = self._comparison_resolution(reference if len(reference) else dataset)
-        self.extractors: list[FeatureExtractor] = [TaggerFeatures(judge)]
+        self.extractors: list[FeatureExtractor] = [TaggerFeatures(self.judge)]
         if inception is not None:
             self.extractors.append(inception)
         # Inception on every training picture would take an hour where no graphics card is.
-        self.copy_finders: list[FeatureExtractor] = [PixelFeatures(), TaggerFeatures(judge)]
+        self.pixels = PixelFeatures()
+        self.copy_finders: list[FeatureExtractor] = [self.pixels, TaggerFeatures(self.judge)]
         self.subject = Subject(
             weights=str(weights),
             weights_sha256=pipeline.weights_sha256,

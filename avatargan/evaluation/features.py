@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from avatargan.attributes import Taxonomy
+from avatargan.dataset.dataset import fit_square
 from avatargan.errors import WeightsError
 from avatargan.evaluation.torchscript import TorchScriptNetwork, load_torchscript
 
@@ -126,19 +127,24 @@ class InceptionFeatures:
 
 @dataclass(frozen=True)
 class PixelFeatures:
-    """Mean colours of a 16 x 16 grid, from 0 to 1: by these, copies are nearest."""
+    """Mean colours of a 16 x 16 grid, less their mean and brought to length 1: shows copies.
+
+    The distance of two pictures is ``(2 - 2 r)^(1/2)``, with r the correlation of their grids, so
+    that neither brightness nor contrast hides a copy.
+    """
 
     name: str = "pixels-16"
     sha256: None = None
 
     def features(self, pictures: Pixels) -> Floats:
         """See :class:`FeatureExtractor`."""
-        result = np.empty((len(pictures), 3 * PIXEL_GRID**2), np.float32)
-        for index, picture in enumerate(pictures):  # one at a time: no company to depend on
-            planes = torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float()
-            grid = functional.adaptive_avg_pool2d(planes, PIXEL_GRID) / 255
-            result[index] = grid.flatten().numpy()
-        return result
+        grids = [fit_square(picture, PIXEL_GRID).reshape(-1) for picture in pictures]
+        rows = np.array(grids, np.float64).reshape(len(grids), 3 * PIXEL_GRID**2)
+        rows -= rows.mean(1, keepdims=True)
+        # Plain pictures have no direction; they stay at 0, as far from all others.
+        lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-9)
+        features: Floats = (rows / lengths).astype(np.float32)
+        return features
 
 
 def load_inception(path: str | Path, device: str = "cpu") -> InceptionFeatures:

@@ -12,6 +12,8 @@ from avatargan.evaluation.neighbours import Array, Features, nearest
 #: A sample is suspicious when it is nearer to a training picture than all but this share of the
 #: test pictures are; this share of the samples would be so by chance.
 SUSPICIOUS = 0.01
+#: Pictures whose grids of mean colours correlate more than this are copies of each other.
+COPY_CORRELATION = 0.99
 
 
 @dataclass(frozen=True)
@@ -28,17 +30,33 @@ class Neighbours:
 
 
 @dataclass(frozen=True)
+class Copies:
+    """How many pictures are copies of a training picture, as they are or mirrored.
+
+    Attributes:
+        samples: how many of the samples.
+        test_pictures: how many of the test pictures. These say nothing about how near an unseen
+            picture comes to training pictures, and are not taken as such.
+    """
+
+    samples: int
+    test_pictures: int
+
+
+@dataclass(frozen=True)
 class Memorisation:
     """How near samples are to training pictures, beside how near unseen pictures are.
 
+    Unseen are test pictures that are no copies of training pictures.
+
     Attributes:
         median_of_samples: median distance of a sample to its nearest training picture.
-        median_of_unseen: the same of test pictures.
-        nearer_than_unseen: the probability that a sample is nearer than a test picture: 0.5 is
+        median_of_unseen: the same of unseen pictures.
+        nearer_than_unseen: the probability that a sample is nearer than an unseen one: 0.5 is
             what unseen pictures would have, 1 is copying.
-        suspicious: share of the samples that are nearer than all but 1 % of the test pictures.
+        suspicious: share of the samples that are nearer than all but 1 % of the unseen ones.
         samples: how many samples.
-        unseen: how many test pictures.
+        unseen: how many unseen test pictures.
         training: how many training pictures.
     """
 
@@ -68,6 +86,12 @@ def nearest_training(views: Sequence[Features], training: Features) -> Neighbour
     )
 
 
+def are_copies(pixel_distances: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
+    """Tell which pictures are copies, from distances in :class:`PixelFeatures`, ``[N]``."""
+    result: NDArray[np.bool_] = 1 - np.square(pixel_distances) / 2 > COPY_CORRELATION
+    return result
+
+
 def memorisation(
     samples: NDArray[np.floating[Any]], unseen: NDArray[np.floating[Any]], training: int
 ) -> Memorisation:
@@ -75,11 +99,11 @@ def memorisation(
 
     Args:
         samples: of the samples, ``[N]``.
-        unseen: of test pictures, ``[M]``.
+        unseen: of test pictures that are no copies, ``[M]``.
         training: how many training pictures there are.
     """
     ordered = np.sort(unseen)
-    # For each sample: test pictures that are farther, and half of those that are as far.
+    # For each sample: unseen pictures that are farther, and half of those that are as far.
     farther = len(ordered) - np.searchsorted(ordered, samples, "right")
     as_far = np.searchsorted(ordered, samples, "right") - np.searchsorted(ordered, samples, "left")
     limit = np.quantile(unseen, SUSPICIOUS)

@@ -21,8 +21,8 @@ from avatargan.reports import Report, bar_chart, line_chart, matrix_chart
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_CELL = 120
-_COLUMNS = 8
+_CELL = 152
+_COLUMNS = 6
 #: Pulls of one attribute on another that are listed.
 _LISTED_PULLS = 12
 #: Names of the Fréchet and the kernel distance in Inception's features.
@@ -60,7 +60,7 @@ class _Page:
     def summary(self) -> None:
         rows = summary_rows(self.findings)
         if rows:
-            self.report.table(("figure", "by", "value", "real pictures reach", ""), rows)
+            self.report.table(("figure", "by", "value", "real pictures", "better"), rows)
 
     def samples(self) -> None:
         if not self.gallery.samples:
@@ -175,11 +175,14 @@ class _Page:
         if not self.findings.memorisation:
             return
         self.report.heading("Memorisation")
+        copies = self.findings.copies
+        assert copies is not None
         self.report.text(
-            "The nearest training picture of each sample, and of its mirror image. Real pictures "
-            "of the test split say how near a picture comes by chance: a sample is nearer than "
-            "one of them half of the time where nothing is memorised, and 1 % of the samples are "
-            "nearer than all but 1 % of the test pictures."
+            f"{copies.samples:,} of {self.findings.subject.samples:,} samples are copies of a "
+            "training picture, as it is or mirrored. Below is how far the nearest training "
+            "picture is. Test pictures that are no copies themselves say how near one comes by "
+            "chance: where nothing is memorised a sample is no nearer than they are half of the "
+            "time, and hardly any sample is nearer than all but 1 % of them."
         )
         rows = []
         for measure, found in self.findings.memorisation.items():
@@ -193,8 +196,8 @@ class _Page:
                 )
             )
         self.report.table(
-            ("by", "median, samples", "median, test pictures", "nearer than a test picture",
-             f"nearer than all but {SUSPICIOUS:.0%}"),
+            ("by", "median, samples", "median, unseen", "nearer than an unseen one",
+             f"than all but {SUSPICIOUS:.0%}"),
             rows,
         )  # fmt: skip
         for name, (samples, unseen) in self.gallery.distances.items():
@@ -356,13 +359,10 @@ def _leakage_chart(leakage: Leakage) -> "Figure":
 
 
 def _drift_chart(leakage: Leakage, changed: str, others: Sequence[str]) -> "Figure":
-    settings = list(leakage.by_choice[changed])
-    return matrix_chart(
-        [[leakage.by_choice[changed][to][name] for name in others] for to in settings],
-        rows=settings,
-        columns=others,
-        row_label=f"{changed} set to",
-        column_label="drift of",
+    settings = leakage.by_choice[changed]
+    return bar_chart(
+        {name: {to: drift[name] for to, drift in settings.items()} for name in others},
+        value_label=f"drift of {' and '.join(others)}",
         number_format="{:.3f}",
     )
 
@@ -379,7 +379,7 @@ def _identity_chart(measure: str, drift: IdentityDrift) -> "Figure":
 
 def _distances_chart(samples: Array, unseen: Array, name: str) -> "Figure":
     series = {}
-    for title, distances in (("samples", samples), ("test pictures", unseen)):
+    for title, distances in (("samples", samples), ("unseen real pictures", unseen)):
         ordered = np.sort(distances)
         places = np.linspace(0, len(ordered) - 1, min(len(ordered), 200)).astype(int)
         series[title] = (ordered[places], (places + 1) / len(ordered))

@@ -10,7 +10,7 @@ from avatargan.evaluation.attribute_accuracy import AttributeAccuracy, Share
 from avatargan.evaluation.identity import IdentityDrift
 from avatargan.evaluation.kernel import KernelDistance
 from avatargan.evaluation.leakage import Leakage
-from avatargan.evaluation.memorisation import Memorisation
+from avatargan.evaluation.memorisation import COPY_CORRELATION, Copies, Memorisation
 from avatargan.evaluation.path_length import STEP, PathLength
 from avatargan.evaluation.precision_recall import NEIGHBOURS, PrecisionRecall
 from avatargan.version import __version__
@@ -109,6 +109,7 @@ class Findings:
         leakage: what else changes with an attribute.
         identity: what moves when a colour is changed, by kind of distance.
         path_lengths: by what distances are measured in, then by space.
+        copies: copies of training pictures.
         memorisation: by features.
         characters: how many were drawn again with attributes changed.
         notes: what was left out, and why.
@@ -122,6 +123,7 @@ class Findings:
     leakage: Leakage | None = None
     identity: dict[Measure, IdentityDrift] = field(default_factory=dict)
     path_lengths: dict[Measure, dict[str, PathLength]] = field(default_factory=dict)
+    copies: Copies | None = None
     memorisation: dict[Measure, Memorisation] = field(default_factory=dict)
     characters: int = 0
     notes: list[str] = field(default_factory=list)
@@ -169,13 +171,7 @@ class Findings:
                     for length in lengths.values()
                 ],
             ),
-            (
-                "memorisation",
-                [
-                    {"features": asdict(measure), "seed": self.subject.seed, **asdict(found)}
-                    for measure, found in self.memorisation.items()
-                ],
-            ),
+            ("memorisation", self._memorisation()),
         ]
 
     def _compared(self, figures: Any) -> list[dict[str, Any]]:
@@ -223,6 +219,17 @@ class Findings:
             "characters": self.characters,
             "seed": self.subject.seed,
             **asdict(self.leakage),
+        }
+
+    def _memorisation(self) -> dict[str, Any]:
+        if self.copies is None:
+            return {}
+        return {
+            "copies": {**asdict(self.copies), "correlation_above": COPY_CORRELATION},
+            "neighbours": [
+                {"features": asdict(measure), "seed": self.subject.seed, **asdict(found)}
+                for measure, found in self.memorisation.items()
+            ],
         }
 
 

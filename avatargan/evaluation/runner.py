@@ -17,7 +17,13 @@ from avatargan.evaluation.gallery import Gallery, Pair
 from avatargan.evaluation.identity import identity_drift
 from avatargan.evaluation.kernel import kernel_distance
 from avatargan.evaluation.leakage import leakage
-from avatargan.evaluation.memorisation import Neighbours, memorisation, nearest_training
+from avatargan.evaluation.memorisation import (
+    Copies,
+    Neighbours,
+    are_copies,
+    memorisation,
+    nearest_training,
+)
 from avatargan.evaluation.metrics import (
     ACCURACY,
     CHANGES,
@@ -37,10 +43,11 @@ from avatargan.evaluation.progress import Progress, no_progress
 from avatargan.evaluation.real_features import real_features, real_pictures
 from avatargan.evaluation.results import Accuracy, Comparison, Findings, Measure
 from avatargan.evaluation.samples import batches, fitted
+from avatargan.evaluation.threads import one_torch_thread
 
 #: Samples on the page, and pairs of a sample and its nearest training picture.
-_SHOWN_SAMPLES = 32
-_SHOWN_NEIGHBOURS = 16
+_SHOWN_SAMPLES = 24
+_SHOWN_NEIGHBOURS = 12
 
 
 def run_evaluation(
@@ -52,7 +59,8 @@ def run_evaluation(
         DatasetError: a picture cannot be read.
         OutputError: the cache of features cannot be written.
     """
-    return _Run(evaluation, progress).result()
+    with one_torch_thread():
+        return _Run(evaluation, progress).result()
 
 
 class _Run:
@@ -87,8 +95,7 @@ class _Run:
             for space in SPACES:
                 self._measure_paths(space)
         if MEMORISATION in self.metrics:
-            for finder in self.evaluation.copy_finders:
-                self._find_copies(finder)
+            self._find_copies()
         return self.findings, self.gallery
 
     def _look_at_samples(self) -> None:
@@ -103,7 +110,7 @@ class _Run:
             if ACCURACY in self.metrics:
                 _judge(self.evaluation.judge, np.stack(batch), judged)
             for picture in batch[: _SHOWN_SAMPLES - len(self.gallery.samples)]:
-                caption = " ".join(self.plan.choices(len(self.gallery.samples)).values())
+                caption = self._caption(len(self.gallery.samples))
                 self.gallery.samples.append((picture, caption))
         if ACCURACY in self.metrics:
             on_real = self._judge_real_pictures()
@@ -117,6 +124,11 @@ class _Run:
                     ),
                     on_real.get(name),
                 )
+
+    def _caption(self, index: int) -> str:
+        """Return the choices of a sample that are not those of all."""
+        varied = [values[index] for values in self.plan.labels.values() if len(set(values)) > 1]
+        return " / ".join(varied) or f"seed {self.plan.seeds[index]}"
 
     def _judge_real_pictures(self) -> dict[str, AttributeAccuracy]:
         """Return how often the judge sees what real pictures are tagged with."""
@@ -228,21 +240,43 @@ class _Run:
             length = path_length(space, np.concatenate(found))
             self.findings.path_lengths.setdefault(measure, {})[space] = length
 
-    def _find_copies(self, finder: FeatureExtractor) -> None:
+    def _find_copies(self) -> None:
         training, unseen = self.evaluation.splits[TRAIN], self.evaluation.splits[TEST]
-        known = self._real_features(training, finder)
+        found = {finder: self._nearest_training(finder) for finder in self.evaluation.copy_finders}
+        copied_samples, copied_unseen = (
+            are_copies(each.distances) for each in found[self.evaluation.pixels]
+        )
+        self.findings.copies = Copies(int(copied_samples.sum()), int(copied_unseen.sum()))
+        known = copied_unseen
+        if copied_unseen.any():
+            self.findings.notes.append(
+                f"{copied_unseen.sum():,} of the {len(unseen):,} test pictures are copies of "
+                "training pictures, as they are or mirrored: what compares with the test split "
+                "flatters a generator that saw the others, and they do not count as unseen."
+            )
+        if (~copied_unseen).sum() < LEAST_REAL:
+            self.findings.notes.append(
+                "Too few test pictures are no copies: memorisation is measured beside all of them."
+            )
+            known = np.zeros_like(copied_unseen)
+        for finder, (of_samples, of_unseen) in found.items():
+            distances = of_unseen.distances[~known]
+            self.findings.memorisation[Measure(finder.name, finder.sha256)] = memorisation(
+                of_samples.distances, distances, len(training)
+            )
+            self.gallery.distances[finder.name] = (of_samples.distances, distances)
+            self.gallery.neighbours[finder.name] = self._nearest_pairs(of_samples, training)
+
+    def _nearest_training(self, finder: FeatureExtractor) -> tuple[Neighbours, Neighbours]:
+        """Return the nearest training picture of each sample, and of each test picture."""
+        known = self._real_features(self.evaluation.splits[TRAIN], finder)
         both = (False, True)
-        of_unseen = nearest_training(
-            [self._real_features(unseen, finder, mirrored=mirrored) for mirrored in both], known
-        )
-        of_samples = nearest_training(
-            [self.collected[View(finder.name, mirrored)].rows for mirrored in both], known
-        )
-        self.findings.memorisation[Measure(finder.name, finder.sha256)] = memorisation(
-            of_samples.distances, of_unseen.distances, len(training)
-        )
-        self.gallery.distances[finder.name] = (of_samples.distances, of_unseen.distances)
-        self.gallery.neighbours[finder.name] = self._nearest_pairs(of_samples, training)
+        samples = [self.collected[View(finder.name, mirrored)].rows for mirrored in both]
+        unseen = [
+            self._real_features(self.evaluation.splits[TEST], finder, mirrored=mirrored)
+            for mirrored in both
+        ]
+        return nearest_training(samples, known), nearest_training(unseen, known)
 
     def _nearest_pairs(self, found: Neighbours, training: Dataset) -> list[Pair]:
         """Return the samples that are nearest to a training picture, each with that picture."""

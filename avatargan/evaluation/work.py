@@ -21,9 +21,10 @@ from avatargan.evaluation.metrics import (
 )
 from avatargan.evaluation.path_length import SPACES
 from avatargan.evaluation.samples import fitted
+from avatargan.evaluation.threads import one_torch_thread
 
 JUDGE = "judge"
-_TIMED_PICTURES = 16
+_TIMED_PICTURES = 64
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Work:
 
 def estimate_work(evaluation: Evaluation) -> Work:
     """Draw and look at a few pictures, and tell what the whole will take."""
+    with one_torch_thread():
+        return _estimate(evaluation)
+
+
+def _estimate(evaluation: Evaluation) -> Work:
     drawn, looks = count_drawn(evaluation), count_looks(evaluation)
     plan = evaluation.plan
     recipes = [plan.recipe(index) for index in range(_TIMED_PICTURES)]
