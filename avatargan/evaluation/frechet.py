@@ -61,7 +61,8 @@ def frechet_distance(one: FeatureStatistics, other: FeatureStatistics) -> float:
     trace_of_root = np.sqrt(np.clip(eigenvalues, 0, None)).sum()
     difference = one.mean - other.mean
     traces = np.trace(one.covariance) + np.trace(other.covariance)
-    return float(difference @ difference + traces - 2 * trace_of_root)
+    # Rounding can take what is 0 a little below it.
+    return max(0.0, float(difference @ difference + traces - 2 * trace_of_root))
 
 
 def _root(covariance: Array) -> Array:
