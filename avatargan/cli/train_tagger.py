@@ -39,8 +39,8 @@ def train_tagger(
     ],
     out: Annotated[Path, typer.Option(metavar="FILE.safetensors", help="The weights to write.")],
     steps: Annotated[
-        int, typer.Option(metavar="COUNT", min=1, help="Batches of 128 pictures.")
-    ] = 1500,
+        int, typer.Option(metavar="COUNT", min=1, help="Batches of 64 pictures.")
+    ] = 5500,
     seed: Annotated[
         int,
         typer.Option(

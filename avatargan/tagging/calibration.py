@@ -1,5 +1,7 @@
 """Making probabilities mean what they say: temperature scaling (arXiv 1706.04599)."""
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,7 +14,7 @@ BINS = 15
 LEAST_TEMPERATURE, LARGEST_TEMPERATURE = 0.05, 20.0
 
 
-def fit_temperature(scores: Tensor, labels: Tensor) -> float:
+def fit_temperature(scores: Tensor, labels: Tensor, *, doubt: float = 0.0) -> float:
     """Return the T for which ``softmax(scores / T)`` gives the labels the highest likelihood.
 
     The likelihood has one maximum in 1/T, which is found by golden-section search over log T.
@@ -20,6 +22,8 @@ def fit_temperature(scores: Tensor, labels: Tensor) -> float:
     Args:
         scores: ``[N, choices]`` of pictures that the network was not trained on.
         labels: ``[N]``.
+        doubt: part of each label that goes to all choices alike. Without it a few pictures that
+            were all told right would make for certainty.
 
     Returns:
         1 where there are no labels to fit to.
@@ -28,9 +32,10 @@ def fit_temperature(scores: Tensor, labels: Tensor) -> float:
         return 1.0
 
     def loss(log_temperature: float) -> float:
-        return float(functional.cross_entropy(scores / np.exp(log_temperature), labels))
+        scaled = scores / math.exp(log_temperature)
+        return float(functional.cross_entropy(scaled, labels, label_smoothing=doubt))
 
-    low, high = float(np.log(LEAST_TEMPERATURE)), float(np.log(LARGEST_TEMPERATURE))
+    low, high = math.log(LEAST_TEMPERATURE), math.log(LARGEST_TEMPERATURE)
     ratio = (5**0.5 - 1) / 2
     while high - low > 1e-3:
         left, right = high - ratio * (high - low), low + ratio * (high - low)
@@ -38,7 +43,7 @@ def fit_temperature(scores: Tensor, labels: Tensor) -> float:
             high = right
         else:
             low = left
-    return float(np.exp((low + high) / 2))
+    return math.exp((low + high) / 2)
 
 
 def calibrated(scores: Tensor, temperature: float) -> Tensor:

@@ -15,7 +15,7 @@ from avatargan.weights import FORMAT, read_weights
 
 CHECKPOINT_ROLE = "tagger checkpoint"
 #: Steps between two checkpoints.
-INTERVAL = 100
+INTERVAL = 200
 
 
 def checkpoint_path(out: str | os.PathLike[str]) -> Path:

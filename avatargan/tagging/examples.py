@@ -97,10 +97,12 @@ def _choices(folder: Path, store: FolderStore) -> tuple[str, ...]:
                 f"{folder}: '{choice}' cannot be a choice (up to 40 letters and digits, with "
                 f"dashes and underscores; not {', '.join(NO_CHOICES)})"
             )
+    if not choices:
+        raise DatasetError(f"{folder}: there are no pictures in it")
     if len(choices) < 2:
-        found = f"only '{choices[0]}'" if choices else "no pictures"
         raise DatasetError(
-            f"{folder}: two choices or more are needed, each a folder of examples; there is {found}"
+            f"{folder}: two choices or more are needed, each a folder of examples; there is only "
+            f"'{choices[0]}'"
         )
     if len(store.names) > MOST_EXAMPLES:
         raise DatasetError(

@@ -123,7 +123,9 @@ class FolderTagger:
         try:
             return file, fit_square(self.store.read(index), RESOLUTION)
         except DatasetError as error:
-            return SkippedPicture(file, str(error).removeprefix(f"{self.folder / file}: "))
+            path = str(self.folder / file)
+            reason = str(error).removeprefix(f"{path}: ").replace(f" {path!r}", "")
+            return SkippedPicture(file, reason)
 
     def _tag(
         self, batch: Sequence[tuple[str, Pixels] | SkippedPicture]

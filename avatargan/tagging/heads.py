@@ -1,6 +1,6 @@
 """Attribute heads: one more attribute for a tagger, taught from a few dozen examples.
 
-A head is a linear classifier on what a tagger sees (:attr:`Look.layout`), kept as safetensors with
+A head is a linear classifier on what a tagger sees (:func:`head_inputs`), kept as safetensors with
 the mean and the scale of its inputs. It fits the tagger that it was taught on and no other.
 """
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors.numpy import save
 
 from avatargan.attributes import Taxonomy
@@ -44,7 +45,7 @@ class AttributeHead:
 
     def probabilities(self, look: Look) -> Floats:
         """Return how likely each choice is, ``[N, choices]``."""
-        inputs = (look.layout.astype(np.float64) - self.mean) / self.scale
+        inputs = (head_inputs(look) - self.mean) / self.scale
         # One row at a time: what is said of a picture must not depend on its company.
         scores = np.array([self.coefficients.astype(np.float64) @ row for row in inputs])
         scores = scores.reshape(len(inputs), len(self.choices)) + self.intercepts
@@ -63,6 +64,11 @@ class AttributeHead:
                 f"the head for '{self.attribute}' was taught on another tagger (SHA-256 "
                 f"{self.tagger_sha256[:12]}...); give that one, or teach it again on this one"
             )
+
+
+def head_inputs(look: Look) -> NDArray[np.float64]:
+    """Return what heads are read from: the features beside the shapes, ``[N, F + L]``."""
+    return np.concatenate([look.features, look.shapes], axis=1).astype(np.float64)
 
 
 def save_head(path: str | os.PathLike[str], head: AttributeHead, *, overwrite: bool = True) -> None:

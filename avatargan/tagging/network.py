@@ -111,30 +111,26 @@ class TaggerNetwork(nn.Module):
         # One layer for all attributes: their names would otherwise have to be names of modules.
         self.scores = nn.Linear(feature_dim, sum(choices))
 
-    def maps(self, image: Tensor) -> list[Tensor]:
-        """Return the feature maps ``[B, widths[i], S, S]`` for S = 32, 16, 8, 4.
-
-        Args:
-            image: ``[B, 3, 64, 64]`` in [-1, 1].
-        """
-        maps = [functional.relu(self.stem(functional.pixel_unshuffle(image, 2)))]
-        for down, block in zip(self.down, self.blocks, strict=True):
-            maps.append(block(functional.relu(down(maps[-1]))))
-        return maps
-
-    def look(self, last_map: Tensor) -> Tensor:
-        """Return the features ``[B, feature_dim]`` of the last of the :meth:`maps`."""
-        features: Tensor = functional.relu(self.features(last_map.flatten(1)))
-        return features
-
     def forward(self, image: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Return features ``[B, feature_dim]`` and scores ``[B, choices]`` of each attribute.
 
         Args:
             image: ``[B, 3, 64, 64]`` in [-1, 1].
         """
-        features = self.look(self.maps(image)[-1])
+        x = functional.relu(self.stem(functional.pixel_unshuffle(image, 2)))
+        for down, block in zip(self.down, self.blocks, strict=True):
+            x = block(functional.relu(down(x)))
+        features = functional.relu(self.features(x.flatten(1)))
         return features, self.scores(features).split(self.choices, dim=1)
+
+    def both_ways(self, image: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return what :meth:`forward` does, averaged over each picture and its mirror image.
+
+        They have the same attributes; asking about both is right more often than about one.
+        """
+        features, _ = self(torch.cat([image, image.flip(3)]))
+        mean = torch.stack(features.chunk(2)).mean(0)
+        return mean, self.scores(mean).split(self.choices, dim=1)
 
     @torch.no_grad()
     def folded(self) -> "TaggerNetwork":

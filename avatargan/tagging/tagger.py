@@ -11,11 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from avatargan.attributes import Taxonomy
+from avatargan.dataset.dataset import fit_square
 from avatargan.errors import OptionError, WeightsError
 from avatargan.tagging.calibration import calibrated
+from avatargan.tagging.gradients import LENGTH, oriented_gradients
 from avatargan.tagging.network import LAST_SIZE, RESOLUTION, TaggerNetwork, channels_last
 from avatargan.weights import WeightsFile, read_weights, write_weights
 from avatargan.weights_header import SHIPPED_TAGGER, TAGGER_ROLE, shipped_weights
@@ -27,8 +28,6 @@ Floats = NDArray[np.float32]
 #: kernels of other batch sizes round differently, and what is said of a picture must not depend
 #: on its company.
 BATCH = 16
-#: Width of the feature maps that :attr:`Look.layout` averages them to.
-LAYOUT_CELLS = 4
 
 
 @dataclass(frozen=True)
@@ -36,14 +35,15 @@ class Look:
     """What the tagger sees in some pictures.
 
     Attributes:
-        features: ``[N, F]``, what the probabilities are read from.
-        layout: ``[N, L]``, features in their places: maps of the network, averaged in a grid of
-            4 x 4. It tells shapes, such as glasses, that the features need not tell.
+        features: ``[N, F]``, what the probabilities are read from; those of a picture and of its
+            mirror image are the same.
+        shapes: ``[N, L]``, where which lines are (:mod:`avatargan.tagging.gradients`). The
+            features know colours best, these know glasses and hair styles.
         probabilities: of each attribute, ``[N, offered choices]``.
     """
 
     features: Floats
-    layout: Floats
+    shapes: Floats
     probabilities: Mapping[str, Floats]
 
 
@@ -73,7 +73,7 @@ class Tagger:
         """Return features ``[N, F]``, the layer that the probabilities are read from.
 
         Args:
-            pictures: ``[N, H, W, 3]`` RGB, of any size; squares.
+            pictures: ``[N, H, W, 3]`` RGB of any size; of others than squares the middle is taken.
         """
         return self.look(pictures).features
 
@@ -81,7 +81,7 @@ class Tagger:
         """Return for each attribute how likely each choice is, ``[N, offered choices]``.
 
         Args:
-            pictures: ``[N, H, W, 3]`` RGB, of any size; squares.
+            pictures: ``[N, H, W, 3]`` RGB of any size; of others than squares the middle is taken.
         """
         return dict(self.look(pictures).probabilities)
 
@@ -98,23 +98,20 @@ class Tagger:
             )
         count = len(pictures)
         features = np.empty((count, self.network.feature_dim), np.float32)
-        layout = np.empty((count, sum(self.network.widths) * LAYOUT_CELLS**2), np.float32)
+        shapes = np.empty((count, LENGTH), np.float32)
         scores = [np.empty((count, choices), np.float32) for choices in self.network.choices]
         for start, batch in _batches(pictures):
             end = min(start + BATCH, count)
-            maps = self.network.maps(batch)
-            seen = self.network.look(maps[-1])
-            own = self.network.scores(seen).split(self.network.choices, dim=1)
+            seen, own = self.network.both_ways(batch)
             features[start:end] = seen[: end - start].numpy()
-            grids = [functional.adaptive_avg_pool2d(each, LAYOUT_CELLS).flatten(1) for each in maps]
-            layout[start:end] = torch.cat(grids, dim=1)[: end - start].numpy()
+            shapes[start:end] = oriented_gradients(batch)[: end - start].numpy()
             for whole, part in zip(scores, own, strict=True):
                 whole[start:end] = part[: end - start].numpy()
         probabilities = {
             name: calibrated(torch.from_numpy(own), self.temperatures[name]).numpy()
             for name, own in zip(self.attributes, scores, strict=True)
         }
-        return Look(features, layout, probabilities)
+        return Look(features, shapes, probabilities)
 
 
 def load_tagger(path: str | os.PathLike[str] | None = None) -> Tagger:
@@ -183,14 +180,10 @@ def to_unit(pictures: Tensor) -> Tensor:
 def _batches(pictures: Pixels) -> Iterator[tuple[int, Tensor]]:
     """Yield the start of each batch, and its pictures for the network, filled up to the size."""
     for start in range(0, len(pictures), BATCH):
-        part = np.array(pictures[start : start + BATCH])  # a copy: torch wants to own its memory
-        batch = torch.from_numpy(part).permute(0, 3, 1, 2).float()
-        if batch.shape[2:] != (RESOLUTION, RESOLUTION):
-            batch = functional.interpolate(
-                batch, size=(RESOLUTION, RESOLUTION), mode="bilinear", antialias=True
-            )
-        batch = functional.pad(batch, (0, 0, 0, 0, 0, 0, 0, BATCH - len(part)))
-        yield start, to_unit(batch)
+        part = np.zeros((BATCH, RESOLUTION, RESOLUTION, 3), np.uint8)
+        for place, picture in enumerate(pictures[start : start + BATCH]):
+            part[place] = fit_square(picture, RESOLUTION)
+        yield start, to_unit(torch.from_numpy(part).permute(0, 3, 1, 2))
 
 
 def _temperatures(weights: WeightsFile) -> dict[str, float]:

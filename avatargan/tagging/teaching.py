@@ -20,7 +20,7 @@ from avatargan.errors import OptionError
 from avatargan.tagging.calibration import calibrated, fit_temperature
 from avatargan.tagging.evaluation import AttributeFigures, figures_from
 from avatargan.tagging.examples import Examples
-from avatargan.tagging.heads import AttributeHead
+from avatargan.tagging.heads import AttributeHead, head_inputs
 from avatargan.tagging.tagger import Floats, Tagger
 
 #: Parts of the examples that are held back in turn.
@@ -69,9 +69,9 @@ def teach(attribute: str, examples: Examples, tagger: Tagger, *, seed: int = 0) 
         TaxonomyError: nothing can be called that.
     """
     check_new_attribute(attribute, tagger)
-    plain = tagger.look(examples.pictures).layout
+    plain = head_inputs(tagger.look(examples.pictures))
     # A face and its mirror image have the same attributes: twice the examples.
-    mirrored = tagger.look(examples.pictures[:, :, ::-1]).layout
+    mirrored = head_inputs(tagger.look(examples.pictures[:, :, ::-1]))
     labels = examples.labels
     folds = StratifiedKFold(
         min(FOLDS, int(np.bincount(labels).min())), shuffle=True, random_state=seed
@@ -81,7 +81,10 @@ def teach(attribute: str, examples: Examples, tagger: Tagger, *, seed: int = 0) 
         model = _fit(plain[learnt], mirrored[learnt], labels[learnt])
         held_back[asked] = model.scores(plain[asked])
     scores = torch.from_numpy(held_back)
-    temperature = fit_temperature(scores, torch.from_numpy(labels))
+    # As much doubt as one example of each choice more, told wrong, would leave: Platt's targets
+    # ("Probabilistic Outputs for Support Vector Machines", 1999).
+    doubt = len(examples.choices) / (len(labels) / len(examples.choices) + 2)
+    temperature = fit_temperature(scores, torch.from_numpy(labels), doubt=doubt)
     probabilities = calibrated(scores, temperature).numpy()
     figures = figures_from(examples.choices, probabilities, labels)
     model = _fit(plain, mirrored, labels)
@@ -130,14 +133,16 @@ class _Model:
     coefficients: NDArray[np.float64]
     intercepts: NDArray[np.float64]
 
-    def scores(self, inputs: Floats) -> NDArray[np.float64]:
+    def scores(self, inputs: NDArray[np.float64]) -> NDArray[np.float64]:
         standardised = (inputs - self.mean) / self.scale
         scores: NDArray[np.float64] = standardised @ self.coefficients.T + self.intercepts
         return scores
 
 
-def _fit(plain: Floats, mirrored: Floats, labels: NDArray[np.int64]) -> _Model:
-    inputs = np.concatenate([plain, mirrored]).astype(np.float64)
+def _fit(
+    plain: NDArray[np.float64], mirrored: NDArray[np.float64], labels: NDArray[np.int64]
+) -> _Model:
+    inputs = np.concatenate([plain, mirrored])
     scaler = StandardScaler().fit(inputs)
     regression = LogisticRegression(
         C=REGULARISATION, class_weight="balanced", max_iter=MOST_ITERATIONS

@@ -52,9 +52,9 @@ class TrainingOptions:
         seed: decides the first weights, the order of pictures and their changes.
     """
 
-    steps: int = 2000
-    batch: int = 128
-    learning_rate: float = 3e-3
+    steps: int = 5500
+    batch: int = 64
+    learning_rate: float = 2e-3
     weight_decay: float = 0.05
     average: float = 0.998
     layout_weight: float = 0.5
@@ -190,8 +190,11 @@ class TaggerTrainer:
         self.pictures = torch.from_numpy(np.array(self.decoded)).permute(0, 3, 1, 2)
         self.paper = torch.from_numpy(paper_background(self.decoded))
         self.step = 0
-        self._network = self._new_network()
-        self._layout = nn.Linear(self._network.feature_dim, 3 * LAYOUT_SIZE**2)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(options.seed)
+            choices = [len(self.attributes.offered(name)) for name in self.attributes]
+            self._network = channels_last(TaggerNetwork(choices, normalised=True))
+            self._layout = nn.Linear(self._network.feature_dim, 3 * LAYOUT_SIZE**2)
         self._average = copy.deepcopy(self._network)
         self._optimiser = torch.optim.AdamW(
             [*self._network.parameters(), *self._layout.parameters()],
@@ -250,12 +253,6 @@ class TaggerTrainer:
 
     def _modules(self) -> dict[str, nn.Module]:
         return {"network": self._network, "layout": self._layout, "average": self._average}
-
-    def _new_network(self) -> TaggerNetwork:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(self.options.seed)
-            choices = [len(self.attributes.offered(name)) for name in self.attributes]
-            return channels_last(TaggerNetwork(choices, normalised=True))
 
     def _require_examples(self) -> None:
         for name, labels in zip(self.attributes, self.labels[:, self.parts.train], strict=True):
@@ -333,7 +330,8 @@ def seconds_per_step(attributes: Taxonomy, options: TrainingOptions) -> float:
 def scores_of(network: TaggerNetwork, pictures: Tensor) -> list[Tensor]:
     """Return the scores ``[N, choices]`` of each attribute for ``[N, 3, 64, 64]`` uint8."""
     parts: list[tuple[Tensor, ...]] = [
-        network(to_unit(pictures[start : start + 64]))[1] for start in range(0, len(pictures), 64)
+        network.both_ways(to_unit(pictures[start : start + 64]))[1]
+        for start in range(0, len(pictures), 64)
     ]
     return [
         torch.cat([part[index] for part in parts]) if parts else torch.zeros(0, count)

@@ -8,6 +8,7 @@ from PIL import Image
 
 from avatargan.dataset import open_dataset
 from avatargan.dataset.building import CropFacts, Upscaling, build_dataset, upscale
+from avatargan.dataset.crops import read_crop_facts
 from avatargan.dataset.inspection import count_choices, sheet_by_attribute
 from avatargan.dataset.synthesis import draw_dataset, draw_pictures
 from avatargan.errors import AttributeChoiceError, DatasetError, OptionError, OutputError
@@ -177,3 +178,19 @@ def test_sheets_have_a_row_for_each_choice(small, tmp_path):
     assert ears.height > glasses.height
     with pytest.raises(AttributeChoiceError, match="did you mean 'ears'"):
         sheet_by_attribute(data, "ear")
+
+
+def test_the_manifest_of_the_cropper_tells_sources_and_sizes(tmp_path):
+    lines = [
+        {"file": "a_0.png", "source_sha256": "aa", "crop_box": [1.5, 2, 40.5, 40.5]},
+        {"file": "a_1.png", "source_sha256": "aa", "crop_box": [-3, 2, 90, 90]},
+    ]
+    manifest = tmp_path / "manifest.jsonl"
+    manifest.write_text("\n".join(map(json.dumps, lines)))
+    assert read_crop_facts(tmp_path) == {
+        "a_0.png": CropFacts("aa", 40.5),
+        "a_1.png": CropFacts("aa", 90.0),
+    }
+    manifest.write_text(json.dumps(lines[0]) + '\n{"file": "b"}\n')
+    with pytest.raises(DatasetError, match=r"manifest\.jsonl, line 2"):
+        read_crop_facts(tmp_path)
