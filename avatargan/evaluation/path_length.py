@@ -16,7 +16,7 @@ from avatargan.latents import FloatArray, lerp, slerp
 #: The spaces that paths go through.
 SPACES = ("z", "w")
 #: Length of a step, as a share of the path. The paper's 1e-4 is below what pictures of 8 bits show.
-STEP = 1 / 32
+STEP = 1 / 128
 #: The smallest and the largest of this share are left out, as in the paper's implementation.
 TRIMMED = 0.01
 _PATHS = 2

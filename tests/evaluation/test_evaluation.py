@@ -344,10 +344,10 @@ def test_the_command_from_beginning_to_end(tmp_path, generator_weights, tagger_w
     run.mkdir()
     (run / "generator.safetensors").write_bytes(generator_weights.read_bytes())
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "avatargan", "evaluate", run, "--data", faces, "--samples",
-               "100", "--split", "all", "--tagger", tagger_weights, "--out", out, "--json"]  # fmt: skip
+    words = ["evaluate", run, "--data", faces, "--samples", 100, "--split", "all"]
+    words += ["--tagger", tagger_weights, "--out", out, "--json"]
     done = subprocess.run(
-        list(map(str, command)),
+        [sys.executable, "-m", "avatargan", *map(str, words)],
         cwd=ROOT,
         capture_output=True,
         text=True,
