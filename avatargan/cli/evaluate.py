@@ -44,7 +44,7 @@ def evaluate(
     run_or_weights: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[RUN_OR_WEIGHTS]",
+            metavar="RUN_OR_WEIGHTS",
             show_default=False,
             help="The folder of a training run, or weights (.safetensors); the shipped ones by "
             "default.",
@@ -242,14 +242,13 @@ def _write(findings: "Findings", files: list[Path], page: str, *, overwrite: boo
 
 
 def _report(findings: "Findings", page: Path) -> None:
-    from avatargan.evaluation.page import summary_rows
+    from avatargan.evaluation.summary import summary_rows
 
     rows = summary_rows(findings)
     widths = [max(len(row[column]) for row in rows) for column in range(4)] if rows else []
     for row in rows:
         cells = [text.ljust(width) for text, width in zip(row, widths, strict=False)]
-        real = f"real {cells[3]}" if row[3] else ""
-        show("  ".join([*cells[:3], real]).rstrip())
+        show("  ".join(cells).rstrip())
     for text in findings.notes:
         note(text)
     show(f"{page}")

@@ -15,6 +15,7 @@ from avatargan.evaluation.memorisation import SUSPICIOUS
 from avatargan.evaluation.neighbours import Array
 from avatargan.evaluation.path_length import STEP
 from avatargan.evaluation.results import Accuracy, Findings, Measure
+from avatargan.evaluation.summary import percent, summary_rows
 from avatargan.grids import contact_sheet
 from avatargan.reports import Report, bar_chart, line_chart, matrix_chart
 
@@ -25,8 +26,6 @@ _CELL = 152
 _COLUMNS = 6
 #: Pulls of one attribute on another that are listed.
 _LISTED_PULLS = 12
-#: Names of the Fréchet and the kernel distance in Inception's features.
-_INCEPTION = "inception"
 
 
 def evaluation_page(findings: Findings, gallery: Gallery) -> Report:
@@ -60,7 +59,7 @@ class _Page:
     def summary(self) -> None:
         rows = summary_rows(self.findings)
         if rows:
-            self.report.table(("figure", "by", "value", "real pictures", "better"), rows)
+            self.report.table(("figure", "by", "value", "to compare with", "better"), rows)
 
     def samples(self) -> None:
         if not self.gallery.samples:
@@ -105,7 +104,7 @@ class _Page:
         self.report.table(
             ("changed", "seen", "drift", "tagger names another choice"),
             [
-                (changed, name, drift, _percent(leakage.verdicts[changed][name]))
+                (changed, name, drift, percent(leakage.verdicts[changed][name]))
                 for changed, per_attribute in leakage.drift.items()
                 for name, drift in per_attribute.items()
             ],
@@ -191,8 +190,8 @@ class _Page:
                     measure.name,
                     found.median_of_samples,
                     found.median_of_unseen,
-                    _percent(found.nearer_than_unseen),
-                    _percent(found.suspicious),
+                    percent(found.nearer_than_unseen),
+                    percent(found.suspicious),
                 )
             )
         self.report.table(
@@ -260,53 +259,6 @@ class _Page:
         self.report.chart(figure, caption)
 
 
-def summary_rows(findings: Findings) -> list[tuple[str, str, str, str, str]]:
-    """Return figure, measure, value, what real pictures reach, and which way is better."""
-    rows: list[tuple[str, str, str, str, str]] = []
-    for measure, comparison in findings.comparisons.items():
-        real = findings.among_real.get(measure)
-        is_inception = measure.name == _INCEPTION
-        if comparison.frechet is not None:
-            own = f"{real.frechet:.3f}" if real and real.frechet is not None else ""
-            name = "FID" if is_inception else "Fréchet distance"
-            rows.append((name, measure.name, f"{comparison.frechet:.3f}", own, "lower"))
-        if comparison.kernel is not None:
-            name = "KID" if is_inception else "kernel distance"
-            value = f"{comparison.kernel.value:.5f} ± {comparison.kernel.standard_error:.5f}"
-            own = f"{real.kernel.value:.5f}" if real and real.kernel else ""
-            rows.append((name, measure.name, value, own, "lower"))
-        if comparison.overlap is not None:
-            for name in ("precision", "recall"):
-                value = f"{getattr(comparison.overlap, name):.3f}"
-                own = f"{getattr(real.overlap, name):.3f}" if real and real.overlap else ""
-                rows.append((name, measure.name, value, own, "higher"))
-    for name, accuracy in findings.accuracy.items():
-        low, high = accuracy.samples.overall.interval
-        value = f"{_percent(accuracy.samples.overall.value)} ({100 * low:.1f} to {100 * high:.1f})"
-        own = _percent(accuracy.real.overall.value) if accuracy.real else ""
-        rows.append((f"{name} accuracy", findings.judge.name, value, own, "higher"))
-    if findings.leakage is not None:
-        for changed, per_attribute in findings.leakage.drift.items():
-            for name, drift in per_attribute.items():
-                if name != changed:
-                    title = f"leakage of {changed} into {name}"
-                    rows.append((title, findings.judge.name, f"{drift:.4f}", "", "lower"))
-    for measure, moved in findings.identity.items():
-        for name, value_ in moved.by_attribute.items():
-            title = f"identity drift with {name}"
-            rows.append((title, measure.name, f"{value_:.4f}", "", "lower"))
-    for measure, lengths in findings.path_lengths.items():
-        for length in lengths.values():
-            title = f"path length in {length.space}"
-            rows.append((title, measure.name, f"{length.value:.2f}", "", "lower"))
-    for measure, found in findings.memorisation.items():
-        value = _percent(found.nearer_than_unseen)
-        rows.append(
-            ("nearer to training than unseen", measure.name, value, "50.0 %", "not above 50 %")
-        )
-    return rows
-
-
 def _accuracy_rows(accuracy: Accuracy) -> list[tuple[object, ...]]:
     real = accuracy.real
     rows: list[tuple[object, ...]] = []
@@ -320,10 +272,10 @@ def _accuracy_rows(accuracy: Accuracy) -> list[tuple[object, ...]]:
             (
                 choice,
                 share.count,
-                _percent(share.value),
+                percent(share.value),
                 f"{100 * low:.1f} to {100 * high:.1f}" if share.count else "",
                 own.count if own else "",
-                _percent(own.value) if own else "",
+                percent(own.value) if own else "",
             )
         )
     return rows
@@ -386,7 +338,3 @@ def _distances_chart(samples: Array, unseen: Array, name: str) -> "Figure":
     return line_chart(
         series, x_label=f"distance to the nearest training picture ({name})", y_label="share"
     )
-
-
-def _percent(value: float) -> str:
-    return f"{100 * value:.1f} %" if np.isfinite(value) else ""

@@ -25,6 +25,7 @@ from avatargan.evaluation import samples as samples_module
 from avatargan.evaluation.features import InceptionFeatures
 from avatargan.pipeline import AvatarPipeline
 from avatargan.tagging import load_tagger
+from tests.conftest import write_generator
 from tests.evaluation.conftest import write_tagger
 from tests.evaluation.test_features import LooksLikeLpips, save_script
 
@@ -295,6 +296,21 @@ def test_a_judge_of_other_attributes_is_said_or_refused(prepare, tmp_path):
     assert findings.comparisons
     with pytest.raises(OptionError, match="accuracy cannot be measured: the judge knows none"):
         prepare(judge=judge, metrics=("accuracy",))
+
+
+def test_weights_without_a_style_can_be_evaluated(tagger_weights, faces, tmp_path):
+    weights = tmp_path / "plain.safetensors"
+    write_generator(weights, {"hair": ["pink", "blue"], "hat": ["none"]})
+    pipeline = AvatarPipeline.load(weights, device="cpu")
+    options = EvaluationOptions(samples=100, split="all", metrics=("path-length", "identity"))
+    evaluation = Evaluation(
+        pipeline, weights, open_dataset(faces), load_tagger(tagger_weights), options
+    )
+    findings, _ = run_evaluation(evaluation)
+    (lengths,) = findings.path_lengths.values()
+    assert lengths["z"].value > 0
+    (drift,) = findings.identity.values()
+    assert list(drift.by_attribute) == ["hair"]  # there is but one hat
 
 
 def test_inception_stands_beside_the_tagger(prepare, tmp_path):
