@@ -166,7 +166,7 @@ def evaluate(
     network_device = choose_device(device)
     evaluation = Evaluation(
         load_pipeline(weights, None, device, engine),
-        weights,
+        weights if run_or_weights is not None else weights.name,
         dataset,
         load_tagger(tagger),
         EvaluationOptions(

@@ -79,7 +79,8 @@ class ChangeMeter:
                         f"{change.attribute} {change.choices[change.own]}: {name} {before}",
                         f"{change.attribute} {to}: {name} {after}",
                     )
-                    gallery.leaks.offer(float(moved[index]), _pair(change, index, captions))
+                    pair = _pair(change, index, captions)
+                    gallery.leaks.offer(change.character, float(moved[index]), pair)
 
     def _measure_identity(self, change: Change, gallery: Gallery) -> None:
         edges = [edge_map(picture) for picture in change.pictures]
@@ -92,7 +93,8 @@ class ChangeMeter:
                     f"{change.attribute} {change.choices[change.own]}",
                     f"{to}: {drift[index]:.0%} of edges",
                 )
-                gallery.moved.offer(float(drift[index]), _pair(change, index, captions))
+                pair = _pair(change, index, captions)
+                gallery.moved.offer(change.character, float(drift[index]), pair)
         own = change.pictures[change.own]
         if self._lpips is not None:
             measure = Measure(self._lpips.name, self._lpips.sha256)

@@ -1,7 +1,7 @@
 """What is to be measured, checked before anything is drawn."""
 
+import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -56,7 +56,7 @@ class Evaluation:
 
     Args:
         pipeline: what draws.
-        weights: the file of the generator, for the results.
+        weights: what the results call the generator.
         dataset: the real pictures, with tags.
         judge: the tagger.
         options: what to evaluate.
@@ -71,7 +71,7 @@ class Evaluation:
     def __init__(
         self,
         pipeline: AvatarPipeline,
-        weights: Path,
+        weights: str | os.PathLike[str],
         dataset: Dataset,
         judge: AttributeJudge,
         options: EvaluationOptions,
@@ -119,7 +119,7 @@ class Evaluation:
         self.pixels = PixelFeatures()
         self.copy_finders: list[FeatureExtractor] = [self.pixels, TaggerFeatures(self.judge)]
         self.subject = Subject(
-            weights=str(weights),
+            weights=os.fspath(weights),
             weights_sha256=pipeline.weights_sha256,
             attributes=pipeline.attributes,
             generator_resolution=pipeline.generator.resolution,

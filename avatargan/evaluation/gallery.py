@@ -1,11 +1,13 @@
 """The pictures that an evaluation shows: some samples, the worst leaks, the nearest neighbours."""
 
-import heapq
+from collections.abc import Hashable
 from dataclasses import dataclass, field
-from itertools import count
 
 from avatargan.evaluation.features import Pixels
 from avatargan.evaluation.neighbours import Array
+
+#: Pairs of each kind that are shown.
+SHOWN_PAIRS = 12
 
 
 @dataclass(frozen=True)
@@ -24,24 +26,23 @@ class Pair:
 
 
 class Extremes:
-    """Keeps the pairs with the highest scores of many, in bounded memory."""
+    """Keeps the pairs with the highest scores of many, one of each group."""
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._heap: list[tuple[float, int, Pair]] = []
-        self._arrivals = count()
+        self._best: dict[Hashable, tuple[float, Pair]] = {}
 
-    def offer(self, score: float, pair: Pair) -> None:
-        """Keep a pair if its score is among the highest; of equal ones, the first that came."""
-        entry = (score, -next(self._arrivals), pair)
-        if len(self._heap) < self._size:
-            heapq.heappush(self._heap, entry)
-        else:
-            heapq.heappushpop(self._heap, entry)
+    def offer(self, group: Hashable, score: float, pair: Pair) -> None:
+        """Keep a pair if its score is the highest of its group, and among the highest of all."""
+        if group in self._best and self._best[group][0] >= score:
+            return
+        self._best[group] = (score, pair)
+        if len(self._best) > self._size:
+            del self._best[min(self._best, key=lambda each: self._best[each][0])]
 
     def pairs(self) -> list[Pair]:
         """Return what was kept, the highest score first."""
-        return [pair for _, _, pair in sorted(self._heap, key=lambda entry: entry[:2])[::-1]]
+        return [pair for _, pair in sorted(self._best.values(), key=lambda entry: -entry[0])]
 
 
 @dataclass
@@ -50,7 +51,8 @@ class Gallery:
 
     Attributes:
         samples: the first samples, with captions.
-        leaks: the same character before and after a change that changed most else.
+        leaks: the same character before and after a change that changed most else,
+            one pair per character.
         moved: the same where most edges moved.
         neighbours: samples and their nearest training pictures, by name of the features.
         distances: of samples and of test pictures to their nearest training pictures, by name of
@@ -58,7 +60,7 @@ class Gallery:
     """
 
     samples: list[tuple[Pixels, str]] = field(default_factory=list)
-    leaks: Extremes = field(default_factory=lambda: Extremes(12))
-    moved: Extremes = field(default_factory=lambda: Extremes(12))
+    leaks: Extremes = field(default_factory=lambda: Extremes(SHOWN_PAIRS))
+    moved: Extremes = field(default_factory=lambda: Extremes(SHOWN_PAIRS))
     neighbours: dict[str, list[Pair]] = field(default_factory=dict)
     distances: dict[str, tuple[Array, Array]] = field(default_factory=dict)

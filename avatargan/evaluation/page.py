@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,9 +33,9 @@ def evaluation_page(findings: Findings, gallery: Gallery) -> Report:
     """Return the page of an evaluation, not yet written."""
     subject = findings.subject
     report = Report(
-        f"Evaluation of {subject.weights.rsplit('/', 1)[-1]}",
+        f"Evaluation of {'/'.join(Path(subject.weights).parts[-2:])}",
         f"{subject.samples:,} samples at psi {subject.psi:g}, seed {subject.seed}, against the "
-        f"{subject.split} split of {subject.dataset.rsplit('/', 1)[-1]}",
+        f"{subject.split} split of {Path(subject.dataset).name}",
     )
     page = _Page(report, findings, gallery)
     page.summary()
@@ -225,7 +226,8 @@ class _Page:
             fixed = ", ".join(f"{name} {choice}" for name, choice in subject.fixed.items())
             rows.append(("fixed", fixed))
         for measure in self._measures():
-            rows.append((f"{measure.name}'s SHA-256", measure.sha256 or "none: it has no network"))
+            if measure.sha256 is not None:
+                rows.append((f"{measure.name}'s SHA-256", measure.sha256))
         self.report.table(("", ""), rows)
         for note in self.findings.notes:
             self.report.text(note)
@@ -313,7 +315,11 @@ def _leakage_chart(leakage: Leakage) -> "Figure":
 def _drift_chart(leakage: Leakage, changed: str, others: Sequence[str]) -> "Figure":
     settings = leakage.by_choice[changed]
     return bar_chart(
-        {name: {to: drift[name] for to, drift in settings.items()} for name in others},
+        {
+            # To a choice that all characters had before, none was changed.
+            name: {to: drift[name] for to, drift in settings.items() if np.isfinite(drift[name])}
+            for name in others
+        },
         value_label=f"drift of {' and '.join(others)}",
         number_format="{:.3f}",
     )

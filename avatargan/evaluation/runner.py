@@ -13,7 +13,7 @@ from avatargan.evaluation.collected import CollectedFeatures
 from avatargan.evaluation.evaluation import Evaluation, View
 from avatargan.evaluation.features import AttributeJudge, FeatureExtractor, Floats, Pixels
 from avatargan.evaluation.frechet import FeatureStatistics, frechet_distance
-from avatargan.evaluation.gallery import Gallery, Pair
+from avatargan.evaluation.gallery import SHOWN_PAIRS, Gallery, Pair
 from avatargan.evaluation.identity import identity_drift
 from avatargan.evaluation.kernel import kernel_distance
 from avatargan.evaluation.leakage import leakage
@@ -45,9 +45,8 @@ from avatargan.evaluation.results import Accuracy, Comparison, Findings, Measure
 from avatargan.evaluation.samples import batches, fitted
 from avatargan.evaluation.threads import one_torch_thread
 
-#: Samples on the page, and pairs of a sample and its nearest training picture.
+#: Samples on the page.
 _SHOWN_SAMPLES = 24
-_SHOWN_NEIGHBOURS = 12
 
 
 def run_evaluation(
@@ -280,7 +279,7 @@ class _Run:
 
     def _nearest_pairs(self, found: Neighbours, training: Dataset) -> list[Pair]:
         """Return the samples that are nearest to a training picture, each with that picture."""
-        closest = np.argsort(found.distances, kind="stable")[:_SHOWN_NEIGHBOURS].tolist()
+        closest = np.argsort(found.distances, kind="stable")[:SHOWN_PAIRS].tolist()
         drawn = self.plan.pictures(self.plan.recipe(index) for index in closest)
         return [
             Pair(

@@ -23,6 +23,7 @@ from avatargan.evaluation import (
 )
 from avatargan.evaluation import samples as samples_module
 from avatargan.evaluation.features import InceptionFeatures
+from avatargan.evaluation.gallery import Extremes, Pair
 from avatargan.pipeline import AvatarPipeline
 from avatargan.tagging import load_tagger
 from tests.conftest import write_generator
@@ -238,6 +239,14 @@ def test_the_page_shows_everything(found):
         assert f"<h2>{heading}</h2>" in html
     assert found[0].subject.weights_sha256 in html
     assert html.count('src="data:image/webp') == 2  # samples and moved edges
+
+
+def test_the_gallery_keeps_the_worst_of_each_character():
+    picture = np.zeros((2, 2, 3), np.uint8)
+    extremes = Extremes(2)
+    for group, score in (("a", 0.1), ("b", 0.5), ("a", 0.7), ("a", 0.6), ("c", 0.3), ("d", 0.4)):
+        extremes.offer(group, score, Pair(picture, picture, (group, str(score))))
+    assert [pair.captions for pair in extremes.pairs()] == [("a", "0.7"), ("b", "0.5")]
 
 
 def test_the_estimate_counts_what_is_really_drawn_and_looked_at(prepare, monkeypatch):
