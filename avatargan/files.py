@@ -149,6 +149,23 @@ def is_special(path: str | os.PathLike[str]) -> bool:
     return path.exists() and not path.is_file() and not path.is_dir()
 
 
+def user_cache_folder(purpose: str) -> Path:
+    """Return where what can be made again is kept when nobody says where; it need not exist.
+
+    Raises:
+        OutputError: neither the user nor the system has a place for it.
+    """
+    root = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return (Path(root) if root else Path.home() / ".cache") / "avatargan" / purpose
+    except RuntimeError:  # a user without a home, as in some containers
+        pass
+    try:
+        return Path(tempfile.gettempdir()) / "avatargan" / purpose
+    except FileNotFoundError as error:
+        raise OutputError(f"no place for {purpose} data; set XDG_CACHE_HOME") from error
+
+
 def _temporary_prefix(target: Path) -> str:
     """Return the start of a temporary name; what mkstemp adds must fit in 255 bytes with it."""
     return f".{os.fsencode(target.name)[:_KEPT_OF_NAME].decode(errors='ignore')}."

@@ -16,6 +16,7 @@ import crawler.cli
 import face_crop.cli
 from avatargan.cli import (
     dataset,
+    evaluate,
     export,
     generate,
     grid,
@@ -81,6 +82,7 @@ app.command(cls=AttributeCommand, epilog=generate.EXAMPLES)(generate.generate)
 app.command(cls=AttributeCommand, epilog=export.EXAMPLES)(export.export)
 app.command(cls=AttributeListCommand, epilog=grid.EXAMPLES)(grid.grid)
 app.command(epilog=verify.EXAMPLES)(verify.verify)
+app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(epilog=info.EXAMPLES)(info.info)
 app.command(cls=AttributeSequenceCommand, epilog=morph.EXAMPLES)(morph.morph)
 app.command(epilog=serve.EXAMPLES)(serve.serve)
