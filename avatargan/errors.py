@@ -28,6 +28,10 @@ class DatasetError(AvatarGanError):
     """Tagged pictures cannot be used: a file, a line, a column or a value is not as it should."""
 
 
+class TeachingError(AvatarGanError):
+    """An attribute that was taught is told wrong too often."""
+
+
 class WeightsError(AvatarGanError):
     """A weights file is missing, truncated, of the wrong kind or of another taxonomy."""
 
@@ -42,6 +46,10 @@ class PictureError(AvatarGanError):
 
 class OutputError(AvatarGanError):
     """A result cannot be written: it exists already, the folder is read-only, the disk is full."""
+
+
+class CascadeError(AvatarGanError):
+    """A face cascade is missing, empty, or a file of something else."""
 
 
 class CrawlError(AvatarGanError):

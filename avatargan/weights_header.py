@@ -22,11 +22,16 @@ GENERATOR_ROLE = "generator"
 CRITIC_ROLE = "critic"
 UPSCALER_ROLE = "x4 upscaler"
 MATTING_ROLE = "matting"
+SECOND_LOOK_ROLE = "face second look"
+TAGGER_ROLE = "tagger"
+ATTRIBUTE_HEAD_ROLE = "attribute head"
 
 SHIPPED_GENERATOR = "avatar128.safetensors"
 SHIPPED_CRITIC = "avatar128-critic.safetensors"
 SHIPPED_UPSCALER = "upscaler-x4.safetensors"
 SHIPPED_MATTING = "matting.safetensors"
+SHIPPED_SECOND_LOOK = "face-second-look.safetensors"
+SHIPPED_TAGGER = "tagger.safetensors"
 
 DEFAULT_ARCHITECTURE = "avatar"
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from avatargan import AvatarPipeline
 from avatargan.devices import usable_cores
 from avatargan.export import Exporter, ExportFolder, create_plan, create_studio
-from avatargan.export.judge import CriticJudge
+from avatargan.export.judge import TaggerJudge
 from avatargan.export.similarity import NEAR_DUPLICATE_BITS, fingerprint
 
 #: The goal: so many avatars at 128 px with manifest, in so many seconds on two cores.
@@ -94,7 +94,7 @@ def _distances(prints: NDArray[np.uint64], other: NDArray[np.uint64]) -> NDArray
 
 
 def _measure_judge(pipe: AvatarPipeline) -> None:
-    judge = CriticJudge.load(pipe.attributes)
+    judge = TaggerJudge.load(pipe.attributes)
     sure: dict[str, list[float]] = {}
     times = []
     recipes = pipe.recipes(range(JUDGED), size=128, style="any")
@@ -103,7 +103,7 @@ def _measure_judge(pipe: AvatarPipeline) -> None:
         for name, value in judge.confidence(avatar.image, avatar.recipe.attributes).items():
             sure.setdefault(name, []).append(value)
         times.append(time.perf_counter() - start)
-    print(f"the critic as judge of {JUDGED} avatars, {statistics.median(times) * 1000:.0f} ms each")
+    print(f"the tagger as judge of {JUDGED} avatars, {statistics.median(times) * 1000:.0f} ms each")
     least = np.min(list(sure.values()), axis=0)
     for name, values in [*sure.items(), ("all of them", list(least))]:
         shares = [f"{np.mean(np.array(values) >= p):.1%} at {p}" for p in (0.5, 0.8, 0.9, 0.95)]

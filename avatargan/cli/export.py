@@ -125,8 +125,8 @@ def export(
         float | None,
         typer.Option(
             metavar="NUMBER",
-            help="Draw another character where the judge is less sure than this (0 to 1) of an "
-            "attribute; slow.",
+            help="Draw another character where the tagger is less sure than this (0 to 1) of an "
+            "attribute.",
         ),
     ] = None,
     allow_duplicates: Annotated[

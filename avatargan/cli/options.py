@@ -26,6 +26,15 @@ UpscalerOption = Annotated[
         help="Weights of an upscaler (.safetensors); the shipped ones by default.",
     ),
 ]
+TaggerOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--tagger",
+        metavar="FILE",
+        show_default=False,
+        help="Weights of a tagger (.safetensors); the shipped ones by default.",
+    ),
+]
 DeviceOption = Annotated[
     str, typer.Option("--device", metavar="DEVICE", help="Where to draw: auto, cuda, mps or cpu.")
 ]

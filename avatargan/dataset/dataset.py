@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -17,8 +16,8 @@ from PIL import Image
 
 from avatargan.attributes import Taxonomy
 from avatargan.dataset.stores import PictureStore
-from avatargan.errors import DatasetError, OutputError
-from avatargan.files import atomic_writer
+from avatargan.errors import DatasetError
+from avatargan.files import atomic_writer, user_cache_folder
 from avatargan.parallel import ordered_map
 
 TRAIN = "train"
@@ -128,7 +127,7 @@ class Dataset:
         mapped = self.store.mapped(resolution, self.places)
         if mapped is not None:
             return mapped
-        folder = _cache_folder() if cache_folder is None else Path(cache_folder)
+        folder = user_cache_folder("decoded") if cache_folder is None else Path(cache_folder)
         path = folder / f"{self._pictures_sha256[:32]}-{resolution}.npy"
         shape = (len(self), resolution, resolution, 3)
         if path.exists():
@@ -184,23 +183,6 @@ def open_map(path: Path, shape: tuple[int, ...]) -> Pixels:
     if pixels.shape != shape or pixels.dtype != np.uint8:
         raise DatasetError(f"{path}: not {shape[0]} pictures of {shape[1]} px")
     return pixels
-
-
-def _cache_folder() -> Path:
-    """Return where maps are kept when nobody says where.
-
-    Raises:
-        OutputError: the system has no place for temporary files either.
-    """
-    root = os.environ.get("XDG_CACHE_HOME")
-    try:
-        return (Path(root) if root else Path.home() / ".cache") / "avatargan" / "decoded"
-    except RuntimeError:  # a user without a home, as in some containers
-        pass
-    try:
-        return Path(tempfile.gettempdir()) / "avatargan" / "decoded"
-    except FileNotFoundError as error:
-        raise OutputError("no place for decoded pictures; set XDG_CACHE_HOME") from error
 
 
 def require_pictures(dataset: Dataset) -> Dataset:

@@ -10,7 +10,7 @@ from avatargan.attributes import Taxonomy
 from avatargan.devices import choose_engine
 from avatargan.errors import OptionError
 from avatargan.export import licence, manifest
-from avatargan.export.judge import CriticJudge
+from avatargan.export.judge import TaggerJudge
 from avatargan.export.plan import ExportPlan, SheetOptions, check_plan
 from avatargan.export.renpy import check_tag
 from avatargan.export.studio import Finisher, LocalStudio
@@ -89,7 +89,7 @@ def create_plan(
         name = f"{renpy}_{name}"
     judge_sha256 = None
     if min_confidence is not None:
-        judge_sha256 = CriticJudge.load(taxonomy).sha256
+        judge_sha256 = TaggerJudge.load(taxonomy).sha256
     device, engine = choose_engine(device, engine)
     plan = ExportPlan(
         version=__version__,
@@ -135,7 +135,7 @@ def create_finisher(plan: ExportPlan) -> Finisher:
     """Return what finishes the pictures of a plan; errors as above."""
     return Finisher(
         remover=load_background_remover(plan.engine) if plan.transparent else None,
-        judge=CriticJudge.load(plan.taxonomy) if plan.min_confidence is not None else None,
+        judge=TaggerJudge.load(plan.taxonomy) if plan.min_confidence is not None else None,
         min_confidence=plan.min_confidence or 0.0,
     )
 

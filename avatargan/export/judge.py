@@ -3,15 +3,12 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-import numpy as np
-import torch
 from PIL import Image
 
 from avatargan.attributes import Taxonomy
 from avatargan.errors import OptionError
-from avatargan.networks import ConditionalCritic, load_critic
-from avatargan.weights import read_weights
-from avatargan.weights_header import CRITIC_ROLE, SHIPPED_CRITIC, shipped_weights
+from avatargan.pictures import rgb_pixels
+from avatargan.tagging import Tagger, load_tagger
 
 
 class AttributeJudge(Protocol):
@@ -32,50 +29,51 @@ class AttributeJudge(Protocol):
         ...
 
 
-class CriticJudge:
-    """Judges with the auxiliary classifiers of the critic that the generator was trained against.
+class TaggerJudge:
+    """Judges with a tagger, which has never seen the generator's pictures.
 
-    They read palette attributes only, and are a lenient judge: the generator learned to please
-    them. It takes pictures one at a time, so that the critic's minibatch statistic (which is 0
-    then) cannot carry anything over from one picture to the next.
+    Args:
+        tagger: reads the attributes.
+        attributes: the taxonomy of the weights that draw. Judged are those of its attributes
+            that the tagger has with all their choices.
+
+    Raises:
+        OptionError: there are none of those.
     """
 
-    def __init__(self, critic: ConditionalCritic, sha256: str) -> None:
-        self.critic = critic
-        self.sha256 = sha256
+    def __init__(self, tagger: Tagger, attributes: Taxonomy) -> None:
+        self.sha256 = tagger.sha256
+        self._tagger = tagger
+        self._names = [
+            name
+            for name in attributes
+            if name in tagger.attributes
+            and set(attributes.offered(name)) <= set(tagger.attributes.offered(name))
+        ]
+        if not self._names:
+            raise OptionError(
+                "the tagger that judges was trained for other attributes than these weights "
+                "have; leave the minimum confidence out"
+            )
 
     @classmethod
-    def load(cls, attributes: Taxonomy) -> "CriticJudge":
-        """Load the shipped critic.
+    def load(cls, attributes: Taxonomy) -> "TaggerJudge":
+        """Load the shipped tagger as a judge.
 
         Raises:
             WeightsError: its file is missing or damaged.
             OptionError: it was trained for other attributes.
         """
-        path = shipped_weights(SHIPPED_CRITIC)
-        critic = load_critic(path)
-        if dict(critic.attributes) != dict(attributes):
-            raise OptionError(
-                "the judge that comes with avatargan was trained for other attributes than these "
-                "weights have; leave the minimum confidence out"
-            )
-        return cls(critic, read_weights(path, CRITIC_ROLE).sha256)
+        return cls(load_tagger(), attributes)
 
-    @torch.inference_mode()
     def confidence(self, image: Image.Image, attributes: Mapping[str, str]) -> dict[str, float]:
         """See :meth:`AttributeJudge.confidence`."""
-        side = self.critic.resolution
-        if image.size != (side, side):
-            image = image.resize((side, side), Image.Resampling.BOX)
-        pixels = torch.from_numpy(np.array(image.convert("RGB")))
-        unit = pixels.permute(2, 0, 1)[None].float().div(127.5).sub(1)  # [1, 3, side, side]
-        taxonomy = self.critic.attributes
-        labels = {name: torch.tensor([taxonomy.index(name, attributes[name])]) for name in taxonomy}
-        _, classes = self.critic(unit, labels)
-        return {
-            name: float(scores.softmax(1)[0, taxonomy.offered(name).index(attributes[name])])
-            for name, scores in classes.items()
-        }
+        probabilities = self._tagger.probabilities(rgb_pixels(image)[None])
+        sure = {}
+        for name in self._names:
+            choice = self._tagger.attributes.offered(name).index(attributes[name])
+            sure[name] = float(probabilities[name][0, choice])
+        return sure
 
 
 def least_confidence(judge: AttributeJudge, image: Image.Image, wanted: Mapping[str, str]) -> float:

@@ -2,13 +2,16 @@
 
 import pytest
 
+from avatargan.attributes import Taxonomy
 from avatargan.errors import OptionError
-from avatargan.export.judge import CriticJudge, least_confidence
+from avatargan.export import create_plan
+from avatargan.export.judge import TaggerJudge, least_confidence
+from avatargan.tagging import load_tagger
 
 
 @pytest.fixture(scope="module")
-def judge(pipe) -> CriticJudge:
-    return CriticJudge.load(pipe.attributes)
+def judge(pipe) -> TaggerJudge:
+    return TaggerJudge.load(pipe.attributes)
 
 
 def test_it_is_surer_of_the_colour_that_was_drawn(pipe, judge):
@@ -30,4 +33,20 @@ def test_larger_pictures_are_judged_alike(pipe, judge):
 
 def test_weights_with_other_attributes_have_no_judge(small):
     with pytest.raises(OptionError, match="trained for other attributes"):
-        CriticJudge.load(small.attributes)
+        TaggerJudge.load(small.attributes)
+
+
+def test_only_attributes_whose_choices_the_tagger_knows_are_judged(pipe):
+    (avatar,) = pipe.generate([3], size=128, hair="pink", eyes="blue")
+    drawn = {"hair": "pink", "eyes": "blue", "ears": "cat"}
+    attributes = Taxonomy(
+        {"ears": ("cat", "fox"), "hair": ("pink", "blue"), "eyes": ("blue", "tartan", "unknown")}
+    )
+    confidence = TaggerJudge(load_tagger(), attributes).confidence(avatar.image, drawn)
+    assert confidence.keys() == {"hair"}
+    assert confidence["hair"] > 0.9
+
+
+def test_a_judge_is_known_by_the_weights_it_judges_with(pipe, judge):
+    assert judge.sha256 == load_tagger().sha256
+    assert create_plan(pipe, min_confidence=0.5).judge_sha256 == judge.sha256
