@@ -26,6 +26,7 @@ from avatargan.training.distributed import joined_processes
 from avatargan.training.loop import Outcome, train
 from avatargan.training.observers import ProgressObserver
 from avatargan.training.plan import plan_lines
+from avatargan.training.report import write_report
 from avatargan.training.run_folder import RunFolder
 from avatargan.training.settings import TrainingSettings, read_config
 from avatargan.training.stopping import StopRequest
@@ -35,6 +36,7 @@ EXAMPLES = """examples:
   python train.py faces.tar --out runs/small --network dcgan64 --images 300000 --batch 64
   python train.py faces.tar --dry-run                             # what it would take
   python train.py --resume runs/faces                             # go on where it stopped
+  python train.py --report runs/faces                             # its report so far
   python train.py drawn.tar tv.tar --style visual-novel:3 --style tv:1 --out runs/two
   python train.py mine/ --style mine --init weights/avatar128.safetensors \\
       --init-critic weights/avatar128-critic.safetensors --resolution 64 --batch 16 \\
@@ -59,6 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(given: argparse.Namespace) -> Outcome | None:
+    if given.report is not None:
+        print(write_report(RunFolder(given.report)))  # noqa: T201
+        return None
     changes = _settings_given(given)
     if given.resume is not None:
         _refuse_with_resume(given)
@@ -105,6 +110,8 @@ def _train(run: runs.Run, observer: ProgressObserver) -> Outcome:
     with StopRequest() as stop:
         outcome = train(run.trainer, run.data, run.folder, observer, stop)
     if outcome.signal is None:
+        if run.trainer.processes.is_first:
+            write_report(run.folder)
         observer.say(f"done: {run.folder.generator}, {run.folder.report}")
     else:
         observer.say(
@@ -188,6 +195,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--init-critic", type=Path, metavar="WEIGHTS", help="a critic to start from")
     add("--config", type=Path, metavar="FILE", help="settings from a .json or .toml file")
     add("--cache-folder", type=Path, metavar="FOLDER", help="where decoded pictures are kept")
+    add("--report", type=Path, metavar="RUN", help="write the report of a run anew, and leave")
     add("--dry-run", action="store_true", help="say what the run would take, and leave")
     add("--quiet", action="store_true", help="no progress")
     group = parser.add_argument_group("settings")

@@ -15,7 +15,6 @@ from avatargan.networks import ConditionalGenerator
 from avatargan.training import checkpoints
 from avatargan.training.data import Batch, TrainingData, made_ahead, positions_of_step
 from avatargan.training.distributed import Processes
-from avatargan.training.report import write_report
 from avatargan.training.run_folder import RunFolder
 from avatargan.training.samples import sample_grid, statistic_batches
 from avatargan.training.stopping import StopRequest
@@ -230,7 +229,6 @@ def _draw_samples(
 ) -> None:
     grid = sample_grid(average, trainer.settings.sample_psi)
     folder.write_samples(trainer.images_seen, grid)
-    write_report(folder)
     observer.samples(trainer.images_seen, grid)
 
 

@@ -1,33 +1,33 @@
 """``report.html``: the curves and grids of a run on one page that loads nothing from elsewhere."""
 
-import base64
-import html
-import json
 from collections.abc import Mapping, Sequence
-from io import BytesIO
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from PIL import Image
 
-from avatargan.files import write_atomically
-from avatargan.training.curves import Curve, chart
+from avatargan.errors import MissingExtraError
+from avatargan.reports import Report, line_chart
 from avatargan.training.run_folder import RunFolder
 from avatargan.training.settings import TrainingSettings
 
-#: Grids in the page; of more, some are left out evenly.
-MOST_GRIDS = 24
-WEBP_QUALITY = 88
+#: Grids in the page beside the last one; of more, some are left out evenly.
+EARLIER_GRIDS = 5
+#: Points of a curve are means over this part of the run: single steps hide the course in noise.
+SMOOTHED_OVER = 0.02
+#: Captions of the charts, and what is in each: metrics by the name in the legend.
+_CHARTS: Mapping[str, Mapping[str, str]] = {
+    "adversarial loss": {"critic": "critic_loss", "generator": "generator_loss"},
+    "score of the critic": {"real": "score_real", "fake": "score_fake"},
+    "gradient penalty": {"penalty": "penalty"},
+    "loss of the classes": {"real": "class_loss_real", "fake": "class_loss_fake"},
+}
+_AFTERWARDS: Mapping[str, Mapping[str, str]] = {
+    "learning rate": {"rate": "learning_rate"},
+    "images a second": {"speed": "images_per_second"},
+}
 
-_TEMPLATE = Path(__file__).with_name("report.html")
-#: Titles of charts, and the metrics in each by the name in its legend.
-_CHARTS: Sequence[tuple[str, Mapping[str, str]]] = (
-    ("Adversarial loss", {"critic": "critic_loss", "generator": "generator_loss"}),
-    ("Critic's score", {"real": "score_real", "fake": "score_fake"}),
-    ("Gradient penalty", {"penalty": "penalty"}),
-    ("Loss of the classes", {"real": "class_loss_real", "fake": "class_loss_fake"}),
-)
+Metrics = Sequence[Mapping[str, float]]
 
 
 def write_report(folder: RunFolder) -> Path:
@@ -36,67 +36,100 @@ def write_report(folder: RunFolder) -> Path:
     Raises:
         OutputError: it cannot be written.
     """
-    write_atomically(folder.report, report_page(folder))
+    report_of(folder).write(folder.report)
     return folder.report
 
 
-def report_page(folder: RunFolder) -> str:
-    """Return the page."""
+def report_of(folder: RunFolder) -> Report:
+    """Return the report of a run. Without matplotlib it has no curves, and says so."""
     config, metrics = folder.read_config(), folder.read_metrics()
-    settings = config["settings"]
-    last = metrics[-1] if metrics else {}
-    seen = last.get("images_seen", 0)
-    facts = {
-        "images seen": f"{seen:,}",
-        "of the run": f"{min(seen / settings['images'], 1):.0%}",
-        "images a second": _middle([entry["images_per_second"] for entry in metrics]),
-        **{
-            f"{name} as asked, by the critic": f"{last[f'accuracy_fake_{name}']:.0%}"
-            for name in config["attributes"]
-            if f"accuracy_fake_{name}" in last
-        },
-    }
-    network = f"{settings['network']} at {TrainingSettings.from_values(settings).picture_size} px"
-    values = {
-        "title": f"Training of {network}",
-        "subtitle": f"Begun {config.get('started', '')} with avatargan "
+    settings = TrainingSettings.from_values(config["settings"])
+    report = Report(
+        f"Training of {settings.network} at {settings.picture_size} px",
+        f"Begun {config.get('started', '')} with avatargan "
         f"{config.get('versions', {}).get('avatargan', '')} on {config.get('device', '')}",
-        "psi": f"{settings['sample_psi']:g}",
-        "facts": "".join(
-            f'<div class="fact"><b>{html.escape(value)}</b><span>{html.escape(name)}</span></div>'
-            for name, value in facts.items()
-        ),
-        "curves": "".join(_charts(metrics, config["attributes"])),
-        "data": _rows(_data(config)),
-        "initial": _initial(config.get("initial", {})),
-        "settings": _rows({name: value for name, value in settings.items() if value is not None}),
-        "samples": json.dumps(_grids(folder)),
-    }
-    escaped = {
-        name: html.escape(value) if name in ("title", "subtitle") else value
-        for name, value in values.items()
-    }
-    return Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(escaped)
+    )
+    if metrics:
+        report.table(("", ""), list(_facts(settings, metrics, config["attributes"]).items()))
+    _add_samples(report, folder, settings.sample_psi)
+    report.heading("Curves")
+    try:
+        _add_curves(report, metrics, config["attributes"])
+    except MissingExtraError as error:
+        report.text(f"Left out: {error}.")
+    report.heading("Data")
+    report.table(("", ""), list(_data(config).items()))
+    if config.get("initial"):
+        report.heading("Started from")
+        report.table(("", ""), list(_initial(config["initial"]).items()))
+    report.heading("Settings")
+    given = {name: value for name, value in settings.to_json().items() if value is not None}
+    report.table(("setting", "value"), [(name, str(value)) for name, value in given.items()])
+    return report
 
 
-def _charts(metrics: Sequence[Mapping[str, float]], attributes: Mapping[str, Any]) -> list[str]:
-    charts = [
-        chart(title, [Curve(name, _points(metrics, key)) for name, key in curves.items()])
-        for title, curves in _CHARTS
-    ]
+def _facts(
+    settings: TrainingSettings, metrics: Metrics, attributes: Mapping[str, Any]
+) -> dict[str, str]:
+    last = metrics[-1]
+    speeds = sorted(entry["images_per_second"] for entry in metrics)
+    facts = {
+        "images seen": f"{last['images_seen']:,} of {settings.images:,}",
+        "speed": f"{speeds[len(speeds) // 2]:,.0f} images a second (median)",
+    }
     for name in attributes:
-        curves = [
-            Curve(part, _points(metrics, f"accuracy_{part}_{name}")) for part in ("real", "fake")
-        ]
-        charts.append(chart(f"Critic's accuracy, {name}", curves))
-    charts.append(chart("Learning rate", [Curve("rate", _points(metrics, "learning_rate"))]))
-    speed = _points(metrics, "images_per_second")
-    charts.append(chart("Images a second", [Curve("speed", speed)]))
-    return charts
+        if f"accuracy_fake_{name}" in last:
+            share = _smoothed(metrics, f"accuracy_fake_{name}")[1][-1]
+            facts[f"{name} as asked"] = f"{share:.1%}, in the eyes of the critic"
+    return facts
 
 
-def _points(metrics: Sequence[Mapping[str, float]], name: str) -> list[tuple[float, float]]:
-    return [(entry["images_seen"], entry[name]) for entry in metrics if name in entry]
+def _add_samples(report: Report, folder: RunFolder, psi: float) -> None:
+    paths = folder.list_samples()
+    if not paths:
+        return
+    report.heading("Samples")
+    report.text(
+        f"The averaged generator, always with the same seeds and labels, psi {psi:g}; first what "
+        "it draws now, then how it came there."
+    )
+    for path in (paths[-1], *_spread(paths[:-1], EARLIER_GRIDS)):
+        with Image.open(path) as grid:
+            report.picture(grid, f"after {int(path.stem):,} images")
+
+
+def _spread(paths: Sequence[Path], count: int) -> list[Path]:
+    """Return some of the paths at even distances, the first and the last among them."""
+    if len(paths) <= count:
+        return list(paths)
+    step = (len(paths) - 1) / (count - 1)
+    return [paths[round(index * step)] for index in range(count)]
+
+
+def _add_curves(report: Report, metrics: Metrics, attributes: Mapping[str, Any]) -> None:
+    accuracies = {
+        f"accuracy of the critic, {name}": {
+            part: f"accuracy_{part}_{name}" for part in ("real", "fake")
+        }
+        for name in attributes
+    }
+    for caption, curves in {**_CHARTS, **accuracies, **_AFTERWARDS}.items():
+        series = {name: _smoothed(metrics, metric) for name, metric in curves.items()}
+        series = {name: points for name, points in series.items() if points[0]}
+        if series:
+            chart = line_chart(series, x_label="images seen", y_label=caption)
+            report.chart(chart, caption)
+
+
+def _smoothed(metrics: Metrics, name: str) -> tuple[list[float], list[float]]:
+    """Return images seen, and means of a metric over the lines around each."""
+    points = [(entry["images_seen"], entry[name]) for entry in metrics if name in entry]
+    reach = round(SMOOTHED_OVER * len(points) / 2)
+    means = []
+    for index in range(len(points)):
+        around = points[max(index - reach, 0) : index + reach + 1]
+        means.append(sum(value for _, value in around) / len(around))
+    return [seen for seen, _ in points], means
 
 
 def _data(config: Mapping[str, Any]) -> dict[str, str]:
@@ -108,17 +141,15 @@ def _data(config: Mapping[str, Any]) -> dict[str, str]:
             f"{source['trained_on']:,} of {source['pictures']:,} pictures{style}{weight}; "
             f"SHA-256 {source['sha256'][:16]}..."
         )
-    rows |= {name: ", ".join(choices) for name, choices in config["attributes"].items()}
-    return rows
+    return rows | {name: ", ".join(choices) for name, choices in config["attributes"].items()}
 
 
-def _initial(transfers: Mapping[str, Any]) -> str:
+def _initial(transfers: Mapping[str, Any]) -> dict[str, str]:
     """Return what a fine-tuning took over from its weights."""
-    if not transfers:
-        return ""
-    rows = {}
-    for part, transfer in transfers.items():
-        rows[part] = f"{len(transfer['copied'])} tensors taken over, {len(transfer['new'])} new"
+    rows = {
+        part: f"{len(transfer['copied'])} tensors taken over, {len(transfer['new'])} new"
+        for part, transfer in transfers.items()
+    }
     transfer = transfers.get("generator") or next(iter(transfers.values()))
     for name, kept in transfer["shared_choices"].items():
         words = [f"{len(kept)} choices kept"]
@@ -129,31 +160,4 @@ def _initial(transfers: Mapping[str, Any]) -> str:
     for title, key in (("new", "new_attributes"), ("dropped", "dropped_attributes")):
         if transfer[key]:
             rows[f"{title} attributes"] = ", ".join(transfer[key])
-    return f'<h2>Started from</h2><div class="table"><table>{_rows(rows)}</table></div>'
-
-
-def _rows(values: Mapping[str, Any]) -> str:
-    return "".join(
-        f"<tr><td>{html.escape(str(name))}</td><td>{html.escape(str(value))}</td></tr>"
-        for name, value in values.items()
-    )
-
-
-def _grids(folder: RunFolder) -> list[tuple[int, str]]:
-    """Return grids as data URLs with the images seen, the oldest first."""
-    paths = folder.list_samples()
-    if len(paths) > MOST_GRIDS:
-        step = (len(paths) - 1) / (MOST_GRIDS - 1)
-        paths = [paths[round(index * step)] for index in range(MOST_GRIDS)]
-    return [(int(path.stem), _data_url(path)) for path in paths]
-
-
-def _data_url(path: Path) -> str:
-    buffer = BytesIO()
-    with Image.open(path) as grid:
-        grid.save(buffer, "WEBP", quality=WEBP_QUALITY)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def _middle(values: Sequence[float]) -> str:
-    return f"{sorted(values)[len(values) // 2]:,.0f}" if values else "-"
+    return rows

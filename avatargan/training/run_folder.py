@@ -75,14 +75,15 @@ class RunFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            with (self.path / ".lock").open("w") as file:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    raise OutputError(f"{self.path} is being trained by another process") from None
-                yield
+            file = (self.path / ".lock").open("w")
         except OSError as error:
             raise OutputError(f"cannot write {self.path}: {error.strerror or error}") from error
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise OutputError(f"{self.path} is being trained by another process") from None
+            yield
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write ``config.json``."""

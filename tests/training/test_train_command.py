@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -68,8 +69,8 @@ def test_a_run_leaves_all_that_it_promises(trained):
 def test_the_report_shows_curves_and_grids_and_loads_nothing(trained):
     page = (trained[0] / "report.html").read_text()
     assert page.count("data:image/webp;base64,") == 3
-    assert page.count("<polyline") >= 12
-    assert "http" not in page.replace("http-equiv", "")
+    assert page.count("<svg") == 8
+    assert not re.search(r'(src|href)="(?!data:|#)', page)
 
 
 @pytest.mark.parametrize("engine", ["auto", "torch"])
@@ -216,4 +217,4 @@ def test_training_needs_torch_numpy_pillow_and_safetensors_alone(faces, cache, t
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=100
     )
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "run" / "report.html").exists()
+    assert "Left out: charts need matplotlib" in (tmp_path / "run" / "report.html").read_text()
