@@ -17,13 +17,13 @@ from face_crop.training.composed import ComposedScene, SceneComposer
 from face_crop.training.material import boxed_pictures
 
 #: Training draws its avatars from other seeds.
-SEEDS = range(9000, 9012)
+SEEDS = range(9000, 9008)
 BOXES = Path(__file__).parents[2] / "benchmarks" / "face_boxes.json"
 
 
 @pytest.fixture(scope="module")
 def composer(pipe) -> SceneComposer:
-    return SceneComposer(pipe, size=700)
+    return SceneComposer(pipe, size=400)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def test_tilt_is_measured_where_it_is_asked_for(composed):
     for scene in composed:
         for face in detector.detect(scene.picture):
             errors += [face.angle - f.angle for f in scene.faces if face.box.iou(f.box) > 0.4]
-    assert len(errors) >= 10
+    assert len(errors) >= 6
     assert np.median(np.abs(errors)) < 8
 
 
