@@ -73,7 +73,7 @@ class DetectorOptions:
     rotations: tuple[float, ...] = ()
     second_look: str = "auto"
     second_look_weights: Path | None = None
-    threshold: float = 0.54
+    threshold: float = 0.53
 
     def __post_init__(self) -> None:
         _check_range("scale_factor", self.scale_factor, 1.01, 2)
