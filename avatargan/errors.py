@@ -48,6 +48,10 @@ class OutputError(AvatarGanError):
     """A result cannot be written: it exists already, the folder is read-only, the disk is full."""
 
 
+class CascadeError(AvatarGanError):
+    """A face cascade is missing, empty, or a file of something else."""
+
+
 class CrawlError(AvatarGanError):
     """A crawl cannot be done: its description, the site, the folder or the ledger forbids it."""
 

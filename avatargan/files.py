@@ -2,6 +2,8 @@
 
 import errno
 import os
+import re
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,10 @@ def _read_umask() -> int:
     os.umask(mask)
     return mask
 
+
+#: How many bytes of a file's name its temporary name keeps.
+_KEPT_OF_NAME = 200
+_TEMPORARY_NAME = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}\.tmp")
 
 # Read once: setting the mask in order to read it is not safe while other threads write files.
 _UMASK = _read_umask()
@@ -96,6 +102,44 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise OutputError(f"cannot write {target}: {_reason(error)}") from error
 
 
+def target_of_temporary(name: str) -> str | None:
+    """Return the name that a temporary file of this module was to get, None for other files.
+
+    A killed process leaves such files. Of a very long name only the beginning is known.
+    """
+    match = _TEMPORARY_NAME.fullmatch(name)
+    return match["name"] if match is not None else None
+
+
+@contextmanager
+def only_writer(folder: Path, shown: Path) -> Iterator[None]:
+    """Keep other processes from writing into the same place for as long as the block runs (POSIX).
+
+    Args:
+        folder: it is locked; no file is made.
+        shown: what the error calls it.
+
+    Raises:
+        OutputError: another process has locked it.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise OutputError(
+                f"{shown} is being written by another avatargan; wait for it, or end it"
+            ) from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def is_special(path: str | os.PathLike[str]) -> bool:
     """Tell whether a path is there and is neither a file nor a folder, but a pipe or a device.
 
@@ -124,7 +168,7 @@ def user_cache_folder(purpose: str) -> Path:
 
 def _temporary_prefix(target: Path) -> str:
     """Return the start of a temporary name; what mkstemp adds must fit in 255 bytes with it."""
-    return f".{os.fsencode(target.name)[:200].decode(errors='ignore')}."
+    return f".{os.fsencode(target.name)[:_KEPT_OF_NAME].decode(errors='ignore')}."
 
 
 def _already_exists(target: Path) -> OutputError:

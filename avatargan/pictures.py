@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from avatargan.errors import PictureError
 from avatargan.files import is_special
@@ -59,7 +59,8 @@ def open_picture(source: str | os.PathLike[str] | bytes | BinaryIO) -> Image.Ima
 def rgb_pixels(image: Image.Image) -> NDArray[np.uint8]:
     """Return a decoded picture as it is meant to be seen, ``[H, W, 3]`` RGB.
 
-    Turned as its EXIF orientation says, with what is transparent over white.
+    Turned as its EXIF orientation says, in sRGB where it has a colour profile, with what is
+    transparent over white.
 
     Raises:
         PictureError: its colours cannot be converted.
@@ -68,9 +69,28 @@ def rgb_pixels(image: Image.Image) -> NDArray[np.uint8]:
         image = ImageOps.exif_transpose(image)
         if image.mode.startswith("I;16"):  # Pillow would clip the 16 bits instead of scaling them
             image = image.point(lambda value: value / 256).convert("L")
+        image = _in_srgb(image)
         if image.has_transparency_data:
             ground = Image.new("RGBA", image.size, "white")
             image = Image.alpha_composite(ground, image.convert("RGBA"))
         return np.asarray(image.convert("RGB"))
     except (OSError, ValueError, SyntaxError, LookupError, struct.error) as error:
         raise PictureError(f"not a readable picture ({error})") from error
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """Apply a colour profile; one that is damaged or fits nothing is left out, as browsers do."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "RGBA", "CMYK"):
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "srgb" in ImageCms.getProfileDescription(source).lower():
+            return image
+        mode = "RGB" if image.mode == "CMYK" else image.mode
+        converted = ImageCms.profileToProfile(
+            image, source, ImageCms.createProfile("sRGB"), outputMode=mode
+        )
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
+        return image
+    return image if converted is None else converted

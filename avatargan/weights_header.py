@@ -22,6 +22,7 @@ GENERATOR_ROLE = "generator"
 CRITIC_ROLE = "critic"
 UPSCALER_ROLE = "x4 upscaler"
 MATTING_ROLE = "matting"
+SECOND_LOOK_ROLE = "face second look"
 TAGGER_ROLE = "tagger"
 ATTRIBUTE_HEAD_ROLE = "attribute head"
 
@@ -29,6 +30,7 @@ SHIPPED_GENERATOR = "avatar128.safetensors"
 SHIPPED_CRITIC = "avatar128-critic.safetensors"
 SHIPPED_UPSCALER = "upscaler-x4.safetensors"
 SHIPPED_MATTING = "matting.safetensors"
+SHIPPED_SECOND_LOOK = "face-second-look.safetensors"
 SHIPPED_TAGGER = "tagger.safetensors"
 
 #: Beyond this a header is hostile or of something else: sizes decide how much memory is taken.

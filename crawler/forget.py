@@ -8,7 +8,7 @@ from pathlib import Path
 from avatargan.errors import CrawlError
 from avatargan.files import write_atomically
 from crawler.ledger import Ledger, PictureRow
-from crawler.manifest import MANIFEST_NAME, write_manifest
+from crawler.manifest import write_manifest
 from crawler.report import REPORT_NAME, write_report
 from crawler.sweep import sweep
 from crawler.urls import absolute_url
@@ -73,7 +73,7 @@ def forget(ledger: Ledger, plan: Forgetting, also: list[Path]) -> list[Path]:
     """Remove files and records, leave tombstones, and return the files that were removed.
 
     ``also`` are folders of crops and data sets: in them go the files whose name begins with the
-    picture's id, and the lines of their manifests that name it.
+    picture's id, and the lines that name it of their manifests and other lists (``.jsonl``).
 
     Raises:
         OutputError: something cannot be written.
@@ -165,22 +165,24 @@ def _forget_derived(folder: Path, picture_ids: list[str]) -> list[Path]:
         if any(path.name.startswith((f"{each}_", f"{each}.")) for each in picture_ids):
             path.unlink()
             removed.append(path)
-        elif path.name == MANIFEST_NAME:
+        elif path.suffix == ".jsonl":
             _forget_lines(path, picture_ids)
     return removed
 
 
-def _forget_lines(manifest: Path, picture_ids: list[str]) -> None:
+def _forget_lines(path: Path, picture_ids: list[str]) -> None:
     """Drop the lines that name one of the ids, whatever the key it stands under."""
-    lines = manifest.read_text(encoding="utf-8").splitlines()
-    try:
-        kept = [line for line in lines if not _names(json.loads(line), picture_ids)]
-    except ValueError as error:
-        raise CrawlError(f"{manifest} is damaged: {error}") from None
+    # Not splitlines: JSON may hold characters unescaped that it takes for ends of lines.
+    lines = path.read_bytes().split(b"\n")
+    kept = [line for line in lines if not _names(line, picture_ids)]
     if len(kept) < len(lines):
-        write_atomically(manifest, "".join(f"{line}\n" for line in kept))
+        write_atomically(path, b"\n".join(kept))
 
 
-def _names(entry: object, picture_ids: list[str]) -> bool:
+def _names(line: bytes, picture_ids: list[str]) -> bool:
+    try:
+        entry = json.loads(line)
+    except ValueError:  # not JSON, or cut off by a kill: rather a line too many than one too few
+        return any(each.encode() in line for each in picture_ids)
     values = entry.values() if isinstance(entry, dict) else []
     return any(value in picture_ids for value in values if isinstance(value, str))

@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 import crawler.cli
+import face_crop.cli
 from avatargan.cli import (
     dataset,
     evaluate,
@@ -90,25 +91,33 @@ app.command(epilog=tag.EXAMPLES)(tag.tag)
 app.command(epilog=teach.EXAMPLES)(teach.teach)
 app.command(name="train-tagger", epilog=train_tagger.EXAMPLES)(train_tagger.train_tagger)
 app.add_typer(dataset.app, name="dataset")
+app.add_typer(face_crop.cli.app, name="crop")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command of ``avatargan`` and return its exit code; see :func:`run_program`."""
+    return run_program(app, "avatargan", arguments)
+
+
+def run_program(program: typer.Typer, name: str, arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code.
 
     Errors that the user has to mend become one line on stderr and exit code 2; anything else is
     a bug and keeps its traceback.
 
     Args:
+        program: the commands.
+        name: what the user calls it.
         arguments: what follows the name of the program; ``sys.argv`` by default.
     """
     # Pictures that are too large are refused with an error; Pillow's warning would be a second.
     warnings.filterwarnings("ignore", "Image size", RuntimeWarning)
     _replace_closed_streams()
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(program)
     try:
         code = command.main(
             args=None if arguments is None else list(arguments),
-            prog_name="avatargan",
+            prog_name=name,
             standalone_mode=False,
         )
         sys.stdout.flush()

@@ -6,8 +6,6 @@ replaced only where the user asked for it.
 """
 
 import os
-import re
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,13 +15,16 @@ from PIL import Image
 from avatargan.errors import OutputError, RecipeError
 from avatargan.export.layout import MARK, PLAN, SHEETS, files_besides_pictures
 from avatargan.export.plan import ExportPlan, PlannedPicture
-from avatargan.files import atomic_writer, write_atomically
+from avatargan.files import (
+    atomic_writer,
+    only_writer,
+    target_of_temporary,
+    write_atomically,
+)
 from avatargan.recipe import Recipe, recipe_of
 
 #: What file managers leave behind in folders that people call empty.
 _LITTER = {".ds_store", "thumbs.db", "desktop.ini"}
-# The temporary names that avatargan.files gives.
-_LEFTOVER = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}\.tmp")
 _OWN_SUFFIXES = (".png", ".json", ".jsonl", ".csv", ".html", ".txt", ".rpy")
 _LONGEST_IN_LEFTOVER = 100
 #: In characters; rows of a CSV file would fill the screen.
@@ -81,7 +82,7 @@ class ExportFolder:
             (self.path / MARK).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"cannot make {self.path}: {error.strerror or error}") from error
-        with _only_writer(self.path / MARK, self.path):
+        with only_writer(self.path / MARK, self.path):
             held = self._held_plan()  # it may have come while we waited to see the folder
             if held != plan:
                 self.check(plan)
@@ -165,7 +166,7 @@ class ExportFolder:
                 continue
             if entry.name == MARK and entry.is_dir():  # killed before the plan was written
                 entry = next(
-                    (e for e in entry.iterdir() if not _LEFTOVER.fullmatch(e.name)), self.path
+                    (e for e in entry.iterdir() if target_of_temporary(e.name) is None), self.path
                 )
                 if entry == self.path:
                     continue
@@ -202,10 +203,9 @@ class ExportFolder:
         """Delete the temporary files of a process that was killed while it wrote here."""
         for folder in (self.path, self.path / MARK, self.path / SHEETS):
             for path in folder.glob(".*.tmp"):
-                match = _LEFTOVER.fullmatch(path.name)
-                if match is None:
+                name = target_of_temporary(path.name)
+                if name is None:
                     continue
-                name = match["name"]
                 if name.endswith(_OWN_SUFFIXES) or len(name) == _LONGEST_IN_LEFTOVER:
                     path.unlink(missing_ok=True)
 
@@ -237,24 +237,3 @@ def _first_difference(held: ExportPlan, wanted: ExportPlan) -> str:
         was, now = was[option], now[option]
     told = f"{option.replace('_', ' ')}: {was} there, {now} asked for"
     return told if len(told) < LONGEST_DIFFERENCE else f"other {option.replace('_', ' ')}"
-
-
-@contextmanager
-def _only_writer(mark: Path, folder: Path) -> Iterator[None]:
-    """Keep other processes from writing into the same export (POSIX)."""
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
-
-    descriptor = os.open(mark, os.O_RDONLY)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise OutputError(
-                f"{folder} is being written by another avatargan; wait for it, or end it"
-            ) from error
-        yield
-    finally:
-        os.close(descriptor)

@@ -4,19 +4,18 @@ Every machine finishes pictures just as this one would, so that the export is th
 a cluster, as long as the machines draw alike (the same device and engine).
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
-from avatargan.errors import AvatarGanError, MissingExtraError, WeightsError
+from avatargan.errors import AvatarGanError, WeightsError
 from avatargan.export.create import create_studio
 from avatargan.export.plan import ExportPlan
 from avatargan.export.studio import FinishedPicture
 from avatargan.parallel import ordered_map
 from avatargan.pipeline import AvatarPipeline
+from avatargan.ray_cluster import start_ray
 from avatargan.recipe import Recipe
 
 #: Pictures that a machine is given at a time: enough to hide what a message costs.
@@ -47,7 +46,7 @@ class RayStudio:
         engine: str = "auto",
         machines: int | None = None,
     ) -> None:
-        ray = _start_ray()
+        ray = start_ray()
         if machines is None:
             machines = sum(bool(node["Alive"]) for node in ray.nodes())
         worker = ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(_Worker)
@@ -103,23 +102,6 @@ class _Worker:
         if self.failure is not None:
             raise self.failure
         return list(self.studio.draw([Recipe.from_json(text) for text in recipes]))
-
-
-def _start_ray() -> Any:
-    # Ray reports its use to its makers unless told not to; nothing here calls home.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ImportError as error:
-        raise MissingExtraError(
-            "Ray is not installed; pip install -r requirements-ray.txt adds it"
-        ) from error
-    if not ray.is_initialized():
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": "error"}
-        if "RAY_ADDRESS" not in os.environ:  # a cluster of this machine, closed to others
-            options |= {"_node_ip_address": "127.0.0.1", "include_dashboard": False}
-        ray.init(**options)
-    return ray
 
 
 def _absolute(path: Path | None) -> str | None:

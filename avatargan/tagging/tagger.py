@@ -102,7 +102,7 @@ class Tagger:
         scores = [np.empty((count, choices), np.float32) for choices in self.network.choices]
         for start, batch in _batches(pictures):
             end = min(start + BATCH, count)
-            seen, own = self.network.both_ways(batch)
+            seen, own = self.network.glances(batch)
             features[start:end] = seen[: end - start].numpy()
             shapes[start:end] = oriented_gradients(batch)[: end - start].numpy()
             for whole, part in zip(scores, own, strict=True):

@@ -330,7 +330,7 @@ def seconds_per_step(attributes: Taxonomy, options: TrainingOptions) -> float:
 def scores_of(network: TaggerNetwork, pictures: Tensor) -> list[Tensor]:
     """Return the scores ``[N, choices]`` of each attribute for ``[N, 3, 64, 64]`` uint8."""
     parts: list[tuple[Tensor, ...]] = [
-        network.both_ways(to_unit(pictures[start : start + 64]))[1]
+        network.glances(to_unit(pictures[start : start + 64]))[1]
         for start in range(0, len(pictures), 64)
     ]
     return [

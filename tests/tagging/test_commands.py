@@ -1,15 +1,18 @@
 """The commands tag, train-tagger and teach, as people call them."""
 
 import csv
+import inspect
 import io
 import json
 
 import pytest
 from PIL import Image
 
-from avatargan.cli import main
+from avatargan.cli import main, tag, train_tagger
 from avatargan.dataset import open_dataset
 from avatargan.tagging import load_tagger
+from avatargan.tagging.folder import DEFAULT_THRESHOLD
+from avatargan.tagging.training import TrainingOptions
 
 
 def table(path):
@@ -167,6 +170,14 @@ def test_resuming_what_was_not_begun(faces, tmp_path, monkeypatch, one_line):
     out = tmp_path / "tagger.safetensors"
     message = one_line("train-tagger", faces, "--out", out, "--steps", 2, "--resume")
     assert "there is no such weights file" in message
+
+
+def test_help_states_the_defaults_of_the_package():
+    """The command line cannot import them: that would take a second of every --help."""
+    threshold = inspect.signature(tag.tag).parameters["threshold"].default
+    steps = inspect.signature(train_tagger.train_tagger).parameters["steps"].default
+    assert threshold == DEFAULT_THRESHOLD
+    assert steps == TrainingOptions().steps
 
 
 @pytest.mark.parametrize(("answer", "code"), [("n", 1), ("y", 0)])
