@@ -13,6 +13,8 @@ from avatargan.errors import MissingExtraError, OptionError, did_you_mean
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 ENGINES = ("auto", "ncnn", "torch")
+#: The architectures of weights that the engine ncnn can draw.
+NCNN_ARCHITECTURES = ("avatar",)
 
 
 def available_devices() -> list[str]:
@@ -50,13 +52,16 @@ def choose_device(wanted: str = "auto") -> str:
     return wanted
 
 
-def choose_engine(device: str = "auto", engine: str = "auto") -> tuple[str, str]:
+def choose_engine(
+    device: str = "auto", engine: str = "auto", architecture: str = "avatar"
+) -> tuple[str, str]:
     """Return the device and the engine to use.
 
     Args:
         device: auto, cuda, mps or cpu.
         engine: "ncnn" draws on the CPU only, about twice as fast as "torch" does there; "auto"
             takes it for the CPU where it is installed.
+        architecture: that of the weights; the engine ncnn draws only some.
 
     Raises:
         OptionError: there is no such device or engine, or they do not go together.
@@ -72,11 +77,17 @@ def choose_engine(device: str = "auto", engine: str = "auto") -> tuple[str, str]
     device = choose_device(device)
     if engine == "ncnn" and device != "cpu":
         raise OptionError(f"the engine ncnn draws on the CPU, not on {device}")
+    if engine == "ncnn" and architecture not in NCNN_ARCHITECTURES:
+        raise OptionError(
+            f"the engine ncnn cannot draw weights of the architecture {architecture}; "
+            "choose the engine torch"
+        )
     has_ncnn = find_spec("ncnn") is not None
     if engine == "ncnn" and not has_ncnn:
         raise MissingExtraError("the engine ncnn is not installed; 'pip install ncnn' adds it")
     if engine == "auto":
-        engine = "ncnn" if device == "cpu" and has_ncnn else "torch"
+        can_draw = has_ncnn and architecture in NCNN_ARCHITECTURES
+        engine = "ncnn" if device == "cpu" and can_draw else "torch"
     return device, engine
 
 

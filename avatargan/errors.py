@@ -56,6 +56,14 @@ class CrawlError(AvatarGanError):
     """A crawl cannot be done: its description, the site, the folder or the ledger forbids it."""
 
 
+class CheckpointError(AvatarGanError):
+    """A checkpoint is missing, damaged, or of another run."""
+
+
+class DivergenceError(AvatarGanError):
+    """Training has left the numbers that can be computed with."""
+
+
 class BusyError(AvatarGanError):
     """The server has as many requests as it takes, or one of them took too long."""
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from avatargan.attributes import Taxonomy
 from avatargan.errors import OptionError, RecipeError
 from avatargan.latents import FloatArray, Latents, check_seed, seeds_to_z, slerp
-from avatargan.networks import Generator, Upscaler, load_upscaler
+from avatargan.networks import ConditionalGenerator, Upscaler, load_upscaler
 from avatargan.networks.loading import generator_from_weights
 from avatargan.recipe import Recipe, encode_png, recipe_from, save_png, vary
 from avatargan.rendering import Renderer, create_renderer
@@ -61,7 +61,11 @@ class AvatarPipeline:
     """
 
     def __init__(
-        self, generator: Generator, upscaler: Upscaler, renderer: Renderer, weights_sha256: str
+        self,
+        generator: ConditionalGenerator,
+        upscaler: Upscaler,
+        renderer: Renderer,
+        weights_sha256: str,
     ) -> None:
         self.generator = generator
         self.upscaler = upscaler
@@ -236,8 +240,8 @@ class AvatarPipeline:
         """Draw any w and palette embeddings, mixed ones too, one after the other.
 
         Args:
-            w: ``[N, w_dim]``, truncated already (:meth:`Generator.truncate`).
-            palette: ``[N, palette_dim]``, from :meth:`Generator.embed_palette`.
+            w: ``[N, w_dim]``, truncated already (:meth:`ConditionalGenerator.truncate`).
+            palette: ``[N, palette_dim]``, from :meth:`ConditionalGenerator.embed_palette`.
             size: side in pixels, one of ``sizes``; the largest by default.
 
         Raises:

@@ -4,9 +4,11 @@ See :mod:`avatargan.weights_header` for the header. Nothing is ever unpickled.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from safetensors import safe_open
 from safetensors.torch import save
@@ -32,6 +34,7 @@ __all__ = [
     "UPSCALER_ROLE",
     "WeightsFile",
     "read_weights",
+    "safetensors_bytes",
     "shipped_weights",
     "write_weights",
 ]
@@ -111,4 +114,23 @@ def write_weights(
         OutputError: the file cannot be written.
     """
     halves = {name: tensor.detach().cpu().half().contiguous() for name, tensor in tensors.items()}
-    write_atomically(path, save(halves, {"format": FORMAT, **metadata}))
+    write_atomically(path, safetensors_bytes(halves, {"format": FORMAT, **metadata}))
+
+
+def safetensors_bytes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> bytes:
+    """Return a safetensors file: the same bytes for the same content.
+
+    The library writes the entries of the metadata in another order in every process, and with
+    them another SHA-256.
+    """
+    content = save(dict(tensors), dict(metadata))
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header = {"__metadata__": dict(sorted(metadata.items())), **_without_metadata(header)}
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at multiples of 8
+    return len(text).to_bytes(8, "little") + text + content[8 + length :]
+
+
+def _without_metadata(header: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: entry for name, entry in header.items() if name != "__metadata__"}

@@ -1,8 +1,8 @@
 """The header of a weights file: what the tensors are, without reading them.
 
 It is all that a menu or a ``--help`` needs, and torch is not imported for it. The header's
-metadata holds ``format`` ("avatargan"), ``role``, ``resolution``, ``z_dim``, ``w_dim`` and
-``attributes`` (JSON: the choices of each attribute, in index order).
+metadata holds ``format`` ("avatargan"), ``role``, ``architecture``, ``resolution``, ``z_dim``,
+``w_dim`` and ``attributes`` (JSON: the choices of each attribute, in index order).
 """
 
 import math
@@ -32,6 +32,8 @@ SHIPPED_UPSCALER = "upscaler-x4.safetensors"
 SHIPPED_MATTING = "matting.safetensors"
 SHIPPED_SECOND_LOOK = "face-second-look.safetensors"
 SHIPPED_TAGGER = "tagger.safetensors"
+
+DEFAULT_ARCHITECTURE = "avatar"
 
 #: Beyond this a header is hostile or of something else: sizes decide how much memory is taken.
 LARGEST_DIMENSION = 16384
@@ -66,6 +68,11 @@ class WeightsHeader:
             raise WeightsError(f"{self.path}: the header is wrong: {error}") from error
 
     @property
+    def architecture(self) -> str:
+        """The name of the network's layout; files that tell none have that of the shipped one."""
+        return self.metadata.get("architecture", DEFAULT_ARCHITECTURE)
+
+    @property
     def parameters(self) -> int:
         """How many numbers the tensors hold together."""
         return sum(math.prod(shape) for shape in self.shapes.values())
@@ -84,6 +91,13 @@ class WeightsHeader:
                 f"{self.path}: '{key}' in the header is not a usable number: {text[:20]!r}"
             )
         return int(text)
+
+    def count(self, pattern: str) -> int:
+        """Return how many tensors are named by the pattern with 0, 1, 2, ..."""
+        count = 0
+        while pattern.format(count) in self.shapes:
+            count += 1
+        return count
 
     def shape(self, name: str, dimensions: int) -> tuple[int, ...]:
         """Return the shape of a tensor.

@@ -61,7 +61,7 @@ def _conditions(pipe: AvatarPipeline) -> tuple[Tensor, Tensor]:
 
 def _naive(pipe: AvatarPipeline) -> Draw:
     """Return a plain forward pass in whatever precision the networks are."""
-    dtype = pipe.generator.const.dtype
+    dtype = pipe.generator.w_mean.dtype
 
     @torch.inference_mode()
     def draw(w: Tensor, palette: Tensor, size: int) -> Pixels:

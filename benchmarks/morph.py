@@ -67,6 +67,7 @@ def print_formats(pipeline: AvatarPipeline, plan: Morph) -> None:
 def print_equal_speed(pipeline: AvatarPipeline, timing: dict[str, float]) -> None:
     """Measure unevenness as equal speed does, and independently with the critic's features."""
     critic = load_critic().eval()
+    assert isinstance(critic, Critic)
     print(f"\nunevenness of steps (coefficient of variation) {'CIELAB':>8} {'critic':>8}")
     settings: list[tuple[str, tuple[int, ...], dict[str, Any]]] = [
         ("straight, smooth", SEEDS, {}),

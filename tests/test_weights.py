@@ -4,6 +4,8 @@ import json
 import os
 import random
 import struct
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -191,3 +193,18 @@ def test_a_pipe_is_refused_instead_of_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe.safetensors")
     with pytest.raises(WeightsError, match="a pipe or a device"):
         load_generator(tmp_path / "pipe.safetensors")
+
+
+def test_the_same_weights_give_the_same_bytes_in_every_process(tmp_path):
+    """Recipes name weights by their SHA-256: writing them again must not change it."""
+    code = (
+        "import sys, torch\n"
+        "from avatargan.weights import write_weights\n"
+        "metadata = {name: name * 2 for name in ('role', 'resolution', 'z_dim', 'attributes')}\n"
+        "write_weights(sys.argv[1], {'b': torch.ones(3), 'a': torch.zeros(2, 2)}, metadata)"
+    )
+    files = [tmp_path / f"{number}.safetensors" for number in range(3)]
+    for file in files:
+        subprocess.run([sys.executable, "-c", code, file], check=True)
+    assert len({file.read_bytes() for file in files}) == 1
+    assert load_file(files[0])["b"].tolist() == [1, 1, 1]

@@ -53,8 +53,8 @@ def info(
 def _gather(
     weights: Path | None, upscaler: Path | None, device: str, engine: str
 ) -> dict[str, Any]:
-    device, engine = choose_engine(device, engine)
     generator = read_header(weights or shipped_weights(SHIPPED_GENERATOR), GENERATOR_ROLE)
+    device, engine = choose_engine(device, engine, generator.architecture)
     enlarger = read_header(upscaler or shipped_weights(SHIPPED_UPSCALER), UPSCALER_ROLE)
     taxonomy = generator.attributes
     return {

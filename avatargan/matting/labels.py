@@ -19,7 +19,7 @@ from avatargan.attributes import IDENTITY
 from avatargan.latents import seeds_to_z
 from avatargan.matting.foreground import estimate_foreground
 from avatargan.matting.masks import flood, grow
-from avatargan.networks import Generator
+from avatargan.networks import ConditionalGenerator
 from avatargan.rendering import Renderer
 
 #: Tinted versions of a picture that vote on what its background is, and how strong the tint is.
@@ -66,7 +66,10 @@ class CutOut:
 
 
 def cut_outs(
-    generator: Generator, renderer: Renderer, seeds: Iterable[int], style: int | None = None
+    generator: ConditionalGenerator,
+    renderer: Renderer,
+    seeds: Iterable[int],
+    style: int | None = None,
 ) -> Iterator[CutOut]:
     """Yield cut-outs of the characters whose alpha can be told; two of five can.
 
@@ -83,7 +86,7 @@ def cut_outs(
             yield cut_out
 
 
-def styles_of(generator: Generator) -> list[int | None]:
+def styles_of(generator: ConditionalGenerator) -> list[int | None]:
     """Return the indices of the styles, the one on white first; [None] without styles."""
     identity = generator.attributes.identity
     if identity is None:
@@ -92,13 +95,15 @@ def styles_of(generator: Generator) -> list[int | None]:
     return [generator.attributes.index(identity, choice) for choice in offered]
 
 
-def _style_table(generator: Generator) -> Tensor:
+def _style_table(generator: ConditionalGenerator) -> Tensor:
     table = generator.embed[IDENTITY]
     assert isinstance(table, nn.Embedding)
     return table.weight
 
 
-def _style_weights(generator: Generator, style: int | None, share: float) -> Tensor | None:
+def _style_weights(
+    generator: ConditionalGenerator, style: int | None, share: float
+) -> Tensor | None:
     """Return the weights of the styles ``[1, styles]``, where there are some."""
     if style is None:
         return None
@@ -111,7 +116,7 @@ def _style_weights(generator: Generator, style: int | None, share: float) -> Ten
 
 
 def _cut_out(
-    generator: Generator, renderer: Renderer, seed: int, style: int | None
+    generator: ConditionalGenerator, renderer: Renderer, seed: int, style: int | None
 ) -> CutOut | None:
     random = np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, 1])))
     taxonomy = generator.attributes

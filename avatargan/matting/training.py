@@ -23,7 +23,7 @@ from avatargan.matting.composites import Composites, compose, stack_layers
 from avatargan.matting.drawn_characters import draw_character
 from avatargan.matting.labels import CutOut, cut_outs, styles_of, to_unit
 from avatargan.matting.network import BASE_SIZE, SIZES, MattingNetwork, image_pyramid
-from avatargan.networks import Generator
+from avatargan.networks import ConditionalGenerator
 from avatargan.rendering import Renderer
 
 Made = TypeVar("Made")
@@ -257,7 +257,10 @@ def _cut(values: Tensor, top: int, left: int, factor: int) -> Tensor:
 
 
 def train(
-    generator: Generator, renderer: Renderer, options: TrainingOptions, progress: Progress
+    generator: ConditionalGenerator,
+    renderer: Renderer,
+    options: TrainingOptions,
+    progress: Progress,
 ) -> MattingNetwork:
     """Make the material, train the network in all its parts, and return it.
 
@@ -314,7 +317,7 @@ def train_on(
 
 @torch.inference_mode()
 def corners(
-    generator: Generator, renderer: Renderer, seeds: Sequence[int], style: int | None
+    generator: ConditionalGenerator, renderer: Renderer, seeds: Sequence[int], style: int | None
 ) -> Tensor:
     """Return the upper corners of a style's pictures as backgrounds, ``[2 * seeds, 3, S, S]``.
 

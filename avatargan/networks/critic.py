@@ -7,13 +7,17 @@ and auxiliary classifiers (arXiv 1610.09585).
 import math
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from avatargan.attributes import UNKNOWN, Taxonomy
+from avatargan.networks.conditional import ConditionalCritic, read_attributes
+from avatargan.networks.generator import channels_by_size, sizes_up_to_resolution
 from avatargan.networks.layers import EPSILON, EqualConv2d, EqualLinear, embedding_table, leaky_relu
+from avatargan.weights_header import WeightsHeader
 
 #: Pictures that share one minibatch statistic.
 STATISTIC_GROUP = 8
@@ -37,8 +41,8 @@ class CriticBlock(nn.Module):
         return RESIDUAL_GAIN * (y + skip)
 
 
-class Critic(nn.Module):
-    """Scores pictures, and classifies their palette attributes.
+class Critic(ConditionalCritic):
+    """The shipped critic: residual blocks and a minibatch statistic.
 
     Args:
         attributes: the taxonomy; kept as the attribute of the same name.
@@ -46,12 +50,12 @@ class Critic(nn.Module):
         feature_dim: width of the features that scores and classes are read from.
     """
 
+    architecture = "avatar"
+
     def __init__(
         self, attributes: Taxonomy, *, channels: Mapping[int, int], feature_dim: int = 256
     ) -> None:
-        super().__init__()
-        self.attributes = attributes
-        self.resolution = max(channels)
+        super().__init__(attributes, max(channels))
         sizes = sorted(channels, reverse=True)
         self.from_rgb = EqualConv2d(3, channels[sizes[0]], 1)
         self.blocks = nn.ModuleDict(
@@ -77,17 +81,30 @@ class Critic(nn.Module):
         # One embedding per attribute is summed; the shipped weights hold 1.7 for their three.
         self.projection_gain = 1 / math.sqrt(feature_dim) / 1.7
 
+    @classmethod
+    def from_header(cls, header: WeightsHeader) -> Self:
+        """See :meth:`ConditionalCritic.from_header`."""
+        channels = {
+            size: header.shape(f"blocks.{size}.conv0.weight", 4)[0]
+            for size in sizes_up_to_resolution(header)
+            if size > 4
+        }
+        channels[4] = header.shape("final_conv.weight", 4)[0]
+        return cls(
+            read_attributes(header),
+            channels=channels,
+            feature_dim=header.shape("features.weight", 2)[0],
+        )
+
+    @classmethod
+    def for_training(cls, attributes: Taxonomy, resolution: int, width: float = 1.0) -> Self:
+        """See :meth:`ConditionalCritic.for_training`."""
+        return cls(attributes, channels=channels_by_size(resolution, width))
+
     def forward(
         self, image: Tensor, labels: Mapping[str, Tensor], groups: int = 1
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return scores ``[B]`` and, by attribute, class scores ``[B, choices]``.
-
-        Args:
-            image: ``[B, 3, resolution, resolution]`` in [-1, 1].
-            labels: indices ``[B]`` for each attribute of the taxonomy.
-            groups: how many equal runs of the batch (real, fake, ...) keep their minibatch
-                statistics to themselves.
-        """
+        """See :meth:`ConditionalCritic.forward`."""
         x = leaky_relu(self.from_rgb(image))
         for block in self.blocks.values():
             x = block(x)

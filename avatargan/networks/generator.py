@@ -6,28 +6,40 @@ A conditional DCGAN grown up: all-convolutional, with StyleGAN2's modulation and
 colour cannot change who the character is.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from avatargan.attributes import Taxonomy
-from avatargan.latents import truncate
+from avatargan.errors import WeightsError
+from avatargan.networks.conditional import (
+    ConditionalGenerator,
+    LatentBatch,
+    embedding_dims,
+    look_up,
+    read_attributes,
+)
 from avatargan.networks.layers import (
     EPSILON,
     EqualLinear,
     ModulatedConv2d,
-    embedding_table,
     leaky_relu,
     standard_normal,
     upsample,
 )
+from avatargan.weights_header import WeightsHeader
 
 #: From this size in pixels up the palette is seen.
 PALETTE_FROM_SIZE = 16
 #: The mapping learns a hundred times more slowly than the rest, as in StyleGAN.
 MAPPING_LR_MUL = 0.01
+#: Widths of the shipped network, and of every one that is trained anew.
+Z_DIM = 128
+W_DIM = 256
+STYLE_EMBEDDING = 32
+PALETTE_EMBEDDING = 48
 
 
 class MappingNetwork(nn.ModuleList):
@@ -88,8 +100,8 @@ class SynthesisBlock(nn.Module):
         return x, self.to_rgb(x, style)
 
 
-class Generator(nn.Module):
-    """Draws pictures from latents and attributes.
+class Generator(ConditionalGenerator):
+    """The shipped generator: modulated convolutions from a learnt constant.
 
     Args:
         attributes: the taxonomy; kept as the attribute of the same name.
@@ -100,9 +112,7 @@ class Generator(nn.Module):
         mapping_layers: depth of the mapping.
     """
 
-    #: Mean of w for each style, ``[styles, w_dim]`` (one row without styles): the centre of
-    #: truncation.
-    w_mean: Tensor
+    architecture = "avatar"
 
     def __init__(
         self,
@@ -114,23 +124,14 @@ class Generator(nn.Module):
         embedding_dims: Mapping[str, int],
         mapping_layers: int = 3,
     ) -> None:
-        super().__init__()
-        self.attributes = attributes
-        self.z_dim = z_dim
-        self.w_dim = w_dim
-        self.resolution = max(channels)
-        tables = {
-            name: embedding_table(len(attributes[name]), embedding_dims[name])
-            for name in attributes
-        }
-        self.embed = nn.ModuleDict(tables)
-        identity = attributes.identity
-        style_table = tables[identity] if identity is not None else None
-        self.mapping = MappingNetwork(z_dim, w_dim, mapping_layers, style_table)
-        styles = len(attributes[identity]) if identity is not None else 1
-        self.register_buffer("w_mean", torch.zeros(styles, w_dim))
-
-        self.palette_dim = sum(embedding_dims[name] for name in attributes.palette)
+        super().__init__(
+            attributes,
+            z_dim=z_dim,
+            w_dim=w_dim,
+            resolution=max(channels),
+            embedding_dims=embedding_dims,
+        )
+        self.mapping = MappingNetwork(z_dim, w_dim, mapping_layers, self.style_table)
         smallest = min(channels)
         self.const = nn.Parameter(standard_normal(1, channels[smallest], smallest, smallest))
         blocks = {}
@@ -143,39 +144,37 @@ class Generator(nn.Module):
             previous = channels[size]
         self.blocks = nn.ModuleDict(blocks)
 
-    def embed_palette(self, *palette: Tensor, **named: Tensor) -> Tensor:
-        """Return the embeddings of all palette attributes side by side, ``[B, palette_dim]``.
+    @classmethod
+    def from_header(cls, header: WeightsHeader) -> Self:
+        """See :meth:`ConditionalGenerator.from_header`."""
+        return cls(
+            read_attributes(header),
+            z_dim=header.integer("z_dim"),
+            w_dim=header.integer("w_dim"),
+            channels={
+                size: header.shape(f"blocks.{size}.conv1.weight", 4)[0]
+                for size in sizes_up_to_resolution(header)
+            },
+            embedding_dims=embedding_dims(header),
+            mapping_layers=header.count("mapping.{}.weight"),
+        )
 
-        Without any in the taxonomy, one empty row for the whole batch, ``[1, 0]``.
-
-        Each is given as indices ``[B]`` or as embeddings ``[B, dim]``, which may be mixed
-        linearly; by position in the order of the taxonomy, or by name.
-
-        Raises:
-            TypeError: an attribute is missing, given twice, or not in the palette.
-        """
-        names = self.attributes.palette
-        given = dict(zip(names, palette, strict=False))
-        twice = given.keys() & named.keys()
-        given |= named
-        if len(palette) > len(names) or twice or given.keys() != set(names):
-            raise TypeError(f"expected each of {', '.join(names)} once")
-        if not names:  # weights may have a style and nothing else
-            return self.const.new_zeros(1, 0)
-        return torch.cat([look_up(self.embed[name], given[name]) for name in names], dim=1)
-
-    def synthesis(self, w: Tensor, *palette: Tensor, **named: Tensor) -> Tensor:
-        """Return pictures ``[B, 3, resolution, resolution]`` in about [-1, 1], not clamped.
-
-        Args:
-            w: ``[B, w_dim]``, truncated or not.
-            palette: see :meth:`embed_palette`; for the shipped weights ``hair, eyes``.
-            named: the same by name.
-        """
-        return self.synthesis_from_embedding(w, self.embed_palette(*palette, **named))
+    @classmethod
+    def for_training(cls, attributes: Taxonomy, resolution: int, width: float = 1.0) -> Self:
+        """See :meth:`ConditionalGenerator.for_training`."""
+        return cls(
+            attributes,
+            z_dim=Z_DIM,
+            w_dim=W_DIM,
+            channels=channels_by_size(resolution, width),
+            embedding_dims={
+                name: STYLE_EMBEDDING if name == attributes.identity else PALETTE_EMBEDDING
+                for name in attributes
+            },
+        )
 
     def synthesis_from_embedding(self, w: Tensor, palette: Tensor) -> Tensor:
-        """Like :meth:`synthesis`, from what :meth:`embed_palette` returned."""
+        """See :meth:`ConditionalGenerator.synthesis_from_embedding`."""
         w_and_palette = torch.cat([w, palette.expand(len(w), -1)], dim=1)
         x = self.const.expand(len(w), -1, -1, -1)
         image: Tensor | None = None
@@ -185,34 +184,40 @@ class Generator(nn.Module):
         assert image is not None
         return image
 
-    def forward(
-        self, z: Tensor, style: Tensor | None, *palette: Tensor, psi: float = 1.0
-    ) -> Tensor:
-        """Draw from z in one go: mapping, truncation, synthesis."""
-        w = self.truncate(self.mapping(z, style), style, psi)
-        return self.synthesis(w, *palette)
-
-    def truncate(self, w: Tensor, style: Tensor | None, psi: float | Tensor) -> Tensor:
-        """Pull w towards the mean of its style; see :func:`avatargan.latents.truncate`.
-
-        Args:
-            w: ``[B, w_dim]``.
-            style: indices ``[B]``, or weights of each style ``[B, styles]``, for mixed styles.
-            psi: 1 changes nothing, 0 gives the mean; a number, or ``[B, 1]``.
-        """
-        if style is None:
-            mean = self.w_mean
-        elif style.is_floating_point():
-            mean = style @ self.w_mean
-        else:
-            mean = self.w_mean[style]
-        truncated: Tensor = truncate(w, mean, psi)
-        return truncated
+    @torch.no_grad()
+    def update_statistics(self, batches: Iterable[LatentBatch]) -> None:
+        """Set ``w_mean`` to the mean of w for each style, over the latents of the batches."""
+        sums = torch.zeros_like(self.w_mean, dtype=torch.float64)
+        count = 0
+        for z, _ in batches:
+            for row in range(len(sums)):
+                style = torch.full((len(z),), row, device=z.device)
+                sums[row] += self.mapping(z, style).double().sum(0)
+            count += len(z)
+        self.w_mean.copy_(sums / count)
 
 
-def look_up(table: nn.Module, value: Tensor) -> Tensor:
-    """Return the rows of an embedding for indices; embeddings come back as they are."""
-    if value.is_floating_point():
-        return value
-    assert isinstance(table, nn.Embedding)
-    return functional.embedding(value, table.weight)
+def channels_by_size(resolution: int, width: float = 1.0) -> dict[int, int]:
+    """Return the feature channels of the shipped networks at each size, times ``width``.
+
+    256 up to 32 px, then half as many at each size that doubles.
+    """
+    sizes = [2**power for power in range(2, resolution.bit_length())]
+    full = {size: max(256 >> max(size.bit_length() - 6, 0), 16) for size in sizes}
+    return {size: max(round(channels * width), 4) for size, channels in full.items()}
+
+
+def sizes_up_to_resolution(header: WeightsHeader) -> list[int]:
+    """Return 4, 8, ... up to the resolution in a header.
+
+    Raises:
+        WeightsError: the resolution is not a power of two from 8 to 1024.
+    """
+    resolution = header.integer("resolution")
+    sizes = [2**power for power in range(2, 11)]
+    if resolution not in sizes[1:]:
+        raise WeightsError(
+            f"{header.path}: the resolution in the header is {resolution}, "
+            "expected a power of two from 8 to 1024"
+        )
+    return sizes[: sizes.index(resolution) + 1]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from avatargan.latents import FloatArray
-from avatargan.networks import Generator, Upscaler
+from avatargan.networks import ConditionalGenerator, Upscaler
 from avatargan.rendering.base import Pixels, finish
 
 #: On a graphics card every chunk has this many pictures, the last one filled up with copies.
@@ -18,7 +18,7 @@ ACCELERATOR_CHUNK = 16
 class TorchRenderer:
     """Draws with PyTorch on cuda, mps or cpu."""
 
-    def __init__(self, generator: Generator, upscaler: Upscaler, device: str) -> None:
+    def __init__(self, generator: ConditionalGenerator, upscaler: Upscaler, device: str) -> None:
         self.device = torch.device(device)
         self.generator = copy.deepcopy(generator).to(self.device).eval()
         self.upscaler = copy.deepcopy(upscaler).to(self.device).eval()

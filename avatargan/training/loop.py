@@ -1,0 +1,267 @@
+"""The training loop: steps, and between them metrics, samples and checkpoints."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from avatargan.errors import DivergenceError
+from avatargan.networks import ConditionalGenerator
+from avatargan.training import checkpoints
+from avatargan.training.data import Batch, TrainingData, made_ahead, positions_of_step
+from avatargan.training.distributed import Processes
+from avatargan.training.run_folder import RunFolder
+from avatargan.training.samples import sample_grid, statistic_batches
+from avatargan.training.stopping import StopRequest
+from avatargan.training.trainer import Metrics, Trainer
+from avatargan.weights import write_weights
+
+#: Scores of sound runs stay within tens; beyond this a run will not come back.
+LARGEST_SCORE = 1e4
+#: Seconds; before steps that take longer the state is copied, to be saved if they are interrupted.
+SLOW_STEP = 2.0
+
+
+class Observer(Protocol):
+    """Is told how a run goes; only in the first process."""
+
+    def step(self, images_seen: int) -> None:
+        """Called after each step."""
+
+    def metrics(self, entry: dict[str, Any]) -> None:
+        """Called with each line of metrics."""
+
+    def samples(self, images_seen: int, grid: Any) -> None:
+        """Called with each grid of samples."""
+
+
+@dataclass
+class Averages:
+    """Means of metrics since they were last read."""
+
+    sums: Metrics = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, metrics: Metrics) -> None:
+        """Count the metrics of a step; nothing waits for the device."""
+        for name, value in metrics.items():
+            self.sums[name] = self.sums[name] + value if name in self.sums else value
+            self.counts[name] = self.counts.get(name, 0) + 1
+
+    def read(self, processes: Processes) -> dict[str, float]:
+        """Return the means over the steps and the processes, and begin anew."""
+        names = sorted(self.sums)
+        if not names:
+            return {}
+        means = torch.stack([self.sums[name].float() / self.counts[name] for name in names])
+        values = processes.mean(means).tolist()
+        self.sums, self.counts = {}, {}
+        return dict(zip(names, values, strict=True))
+
+
+@dataclass
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        images_seen: where.
+        signal: the signal that stopped it, or None where it came to its end.
+    """
+
+    images_seen: int
+    signal: int | None
+
+
+def train(
+    trainer: Trainer,
+    data: TrainingData,
+    folder: RunFolder,
+    observer: Observer,
+    stop: StopRequest,
+) -> Outcome:
+    """Train from where the trainer is to the end of the run.
+
+    Args:
+        trainer: new, or brought back to a checkpoint.
+        data: the pictures.
+        folder: where everything is written, by the first process.
+        observer: told how it goes.
+        stop: asked after each step.
+
+    Raises:
+        DivergenceError: numbers are not finite any more, or scores grew beyond all bounds.
+        OutputError: something cannot be written.
+    """
+    settings, processes = trainer.settings, trainer.processes
+    averages = Averages()
+    clock = _Clock(trainer.images_seen)
+    if trainer.images_seen == 0:
+        _save(trainer, data, folder, observer, samples=True)
+    for batch in batches(trainer, data):
+        stop.rescue = _rescue(trainer, folder) if clock.step > SLOW_STEP else None
+        with clock.timed_step():
+            averages.add(trainer.step(batch))
+        seen = trainer.images_seen
+        if processes.is_first:
+            observer.step(seen)
+        stopping = processes.any(stop.signal is not None)
+        done = seen >= settings.images
+        if _due("checkpoint_every", trainer) or stopping or done:
+            _check_parameters(trainer, folder)
+        if _due("log_every", trainer) or done:
+            entry = averages.read(processes)
+            _check_metrics(entry, seen, folder)
+            if processes.is_first:
+                entry = {
+                    "images_seen": seen,
+                    **entry,
+                    "learning_rate": trainer.learning_rate,
+                    **clock.read(seen),
+                }
+                folder.append_metrics(entry)
+                observer.metrics(entry)
+        if stopping:  # in a hurry: weights to draw with can be made again from the checkpoint
+            _save_checkpoint(trainer, folder)
+            return Outcome(seen, stop.signal)
+        if _due("checkpoint_every", trainer) or done:
+            _save(trainer, data, folder, observer, samples=_due("sample_every", trainer) or done)
+        elif _due("sample_every", trainer) and processes.is_first:
+            _draw_samples(trainer, _settled_average(trainer, data), folder, observer)
+    return Outcome(trainer.images_seen, None)
+
+
+def batches(trainer: Trainer, data: TrainingData) -> Iterator[Batch]:
+    """Yield the batches of the rest of the run, each made while the one before is learnt."""
+    settings, processes = trainer.settings, trainer.processes
+    starts = range(trainer.images_seen, settings.images, settings.batch)
+    return made_ahead(
+        lambda start: data.batch(
+            positions_of_step(start, settings.batch, processes.rank, processes.count)
+        ),
+        starts,
+    )
+
+
+class _Clock:
+    """How long steps take, and images a second since it was last read."""
+
+    def __init__(self, images_seen: int) -> None:
+        self.start = self.last = time.perf_counter()
+        self.images_seen = images_seen
+        self.step = 0.0  # seconds that the last step took
+
+    @contextmanager
+    def timed_step(self) -> Iterator[None]:
+        """Time what happens inside."""
+        start = time.perf_counter()
+        yield
+        self.step = time.perf_counter() - start
+
+    def read(self, images_seen: int) -> dict[str, float]:
+        """Return images a second since the last reading, and seconds since the start."""
+        now = time.perf_counter()
+        speed = (images_seen - self.images_seen) / max(now - self.last, 1e-9)
+        self.last, self.images_seen = now, images_seen
+        return {"images_per_second": speed, "seconds": now - self.start}
+
+
+def _due(name: str, trainer: Trainer) -> bool:
+    """Tell whether the last step went over a multiple of an interval."""
+    interval = trainer.settings.interval(name)
+    seen = trainer.images_seen
+    return seen // interval > (seen - trainer.settings.batch) // interval
+
+
+def _save(
+    trainer: Trainer,
+    data: TrainingData,
+    folder: RunFolder,
+    observer: Observer,
+    *,
+    samples: bool,
+) -> None:
+    """Write a checkpoint, weights to draw with, and samples where they are due."""
+    if not trainer.processes.is_first:
+        return
+    _save_checkpoint(trainer, folder)
+    average = _settled_average(trainer, data)
+    write_weights(folder.generator, average.state_dict(), average.metadata())
+    write_weights(folder.critic, trainer.critic.state_dict(), trainer.critic.metadata())
+    if samples:
+        _draw_samples(trainer, average, folder, observer)
+
+
+def _rescue(trainer: Trainer, folder: RunFolder) -> Callable[[], object]:
+    """Return what saves the state of now, even after weights have begun to move."""
+    state = checkpoints.state_of(trainer)
+    tensors = {name: values.detach().clone() for name, values in state.tensors.items()}
+    copied = replace(state, tensors=tensors)
+
+    def save() -> None:
+        if trainer.processes.is_first:
+            checkpoints.write_checkpoint(folder.checkpoints, copied, trainer.settings.keep)
+
+    return save
+
+
+def _save_checkpoint(trainer: Trainer, folder: RunFolder) -> None:
+    if trainer.processes.is_first:
+        state = checkpoints.state_of(trainer)
+        checkpoints.write_checkpoint(folder.checkpoints, state, trainer.settings.keep)
+
+
+def _settled_average(trainer: Trainer, data: TrainingData) -> ConditionalGenerator:
+    """Return the average of the generator, ready to draw."""
+    average = trainer.ema.generator
+    average.update_statistics(
+        statistic_batches(data, average, trainer.settings.seed, trainer.device)
+    )
+    return average
+
+
+def _draw_samples(
+    trainer: Trainer, average: ConditionalGenerator, folder: RunFolder, observer: Observer
+) -> None:
+    grid = sample_grid(average, trainer.settings.sample_psi)
+    folder.write_samples(trainer.images_seen, grid)
+    observer.samples(trainer.images_seen, grid)
+
+
+def _check_metrics(entry: dict[str, float], images_seen: int, folder: RunFolder) -> None:
+    """Make sure that a run has not diverged.
+
+    Raises:
+        DivergenceError: it has; the last good checkpoint is named.
+    """
+    for name, value in entry.items():
+        if not math.isfinite(value):
+            raise _diverged(f"{name} is not a finite number", images_seen, folder)
+        if name.startswith("score_") and abs(value) > LARGEST_SCORE:
+            raise _diverged(f"{name} has grown to {value:.3g}", images_seen, folder)
+
+
+@torch.no_grad()
+def _check_parameters(trainer: Trainer, folder: RunFolder) -> None:
+    """Keep weights that are not finite from ever reaching a checkpoint."""
+    for part, network in (("generator", trainer.generator), ("critic", trainer.critic)):
+        for name, values in network.named_parameters():
+            if not _all_finite(values):
+                raise _diverged(f"the {part}'s {name} is not finite", trainer.images_seen, folder)
+
+
+def _all_finite(values: Tensor) -> bool:
+    return bool(values.isfinite().all())
+
+
+def _diverged(what: str, images_seen: int, folder: RunFolder) -> DivergenceError:
+    there = checkpoints.list_checkpoints(folder.checkpoints)
+    last = f"the last good checkpoint is {there[-1]}" if there else "there is no checkpoint yet"
+    return DivergenceError(
+        f"training diverged at {images_seen} images: {what}; {last}. Start anew from its weights "
+        "with --init and a lower --learning-rate"
+    )

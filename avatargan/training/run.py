@@ -1,0 +1,279 @@
+"""Starting and continuing runs: everything between the options and the loop."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from avatargan.dataset import open_dataset
+from avatargan.errors import DatasetError, OptionError
+from avatargan.networks import Critic, Generator
+from avatargan.networks.loading import critic_from_weights, generator_from_weights
+from avatargan.training.checkpoints import read_checkpoint, restore
+from avatargan.training.data import Source, TrainingData
+from avatargan.training.distributed import Processes
+from avatargan.training.finetuning import TransferReport, start_from
+from avatargan.training.refitting import refit_critic, refit_generator
+from avatargan.training.run_folder import RunFolder, git_commit, versions
+from avatargan.training.settings import TrainingSettings
+from avatargan.training.trainer import Networks, Trainer
+from avatargan.weights import read_weights
+from avatargan.weights_header import CRITIC_ROLE, GENERATOR_ROLE
+
+#: What may change when a run is continued: nothing of what has been decided by then.
+CHANGEABLE = frozenset(
+    {
+        "images", "precision", "compile", "deterministic", "device", "threads", "log_every",
+        "sample_every", "checkpoint_every", "keep", "sample_psi", "tensorboard",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SourceOptions:
+    """A set of pictures as it is asked for.
+
+    Attributes:
+        path: of the set.
+        style: see :class:`Source`.
+        weight: see :class:`Source`.
+    """
+
+    path: Path
+    style: str | None = None
+    weight: float = 1.0
+
+    def open(self) -> Source:
+        """Open the set; errors as for :func:`avatargan.dataset.open_dataset`."""
+        return Source(open_dataset(self.path), self.style, self.weight)
+
+
+@dataclass(frozen=True)
+class Initial:
+    """Weights to start from.
+
+    Attributes:
+        generator: a generator's file, or the folder of a run, which has both.
+        critic: a critic's file.
+    """
+
+    generator: Path | None = None
+    critic: Path | None = None
+
+    def files(self) -> tuple[Path | None, Path | None]:
+        """Return the generator's file and the critic's."""
+        if self.generator is not None and self.generator.is_dir():
+            folder = RunFolder(self.generator)
+            return folder.generator, self.critic or folder.critic
+        return self.generator, self.critic
+
+
+@dataclass
+class Run:
+    """A run that is ready to go.
+
+    Attributes:
+        folder: where it is written.
+        config: what ``config.json`` holds.
+        data: the pictures.
+        trainer: at the position to go on from.
+        transfers: what was taken over from other weights, by network.
+    """
+
+    folder: RunFolder
+    config: dict[str, Any]
+    data: TrainingData
+    trainer: Trainer
+    transfers: Mapping[str, TransferReport]
+
+
+def open_data(
+    sources: Sequence[SourceOptions],
+    settings: TrainingSettings,
+    processes: Processes,
+    cache_folder: Path | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> TrainingData:
+    """Open and decode the sets; the first process decodes, the others find the result.
+
+    Raises:
+        DatasetError: a set or a picture cannot be read.
+        OptionError: the styles do not fit the sets.
+    """
+
+    def open_all() -> TrainingData:
+        return TrainingData(
+            [source.open() for source in sources],
+            settings.picture_size,
+            settings.seed,
+            flips=settings.flips,
+            split=settings.split,
+            cache_folder=cache_folder,
+            advance=advance,
+        )
+
+    if processes.is_first:
+        data = open_all()
+        processes.wait_for_all()
+        return data
+    processes.wait_for_all()
+    return open_all()
+
+
+def new_run(
+    settings: TrainingSettings,
+    data: TrainingData,
+    folder: RunFolder,
+    processes: Processes,
+    initial: Initial | None = None,
+) -> Run:
+    """Prepare a run from the start.
+
+    Raises:
+        WeightsError: weights to start from do not fit.
+        OptionError: the batch cannot be shared.
+        OutputError: the folder cannot be written.
+    """
+    networks = Networks.new(settings, data.attributes)
+    transfers = initialise(networks, initial or Initial())
+    prepare_device(settings, processes)
+    trainer = Trainer(settings, networks, processes)
+    config = {
+        "settings": settings.to_json(),
+        "sources": [
+            {
+                "path": str(source.dataset.path.resolve()),
+                "style": source.style,
+                "weight": source.weight,
+                "pictures": len(source.dataset),
+                "trained_on": len(rows),
+                "sha256": source.dataset.sha256,
+            }
+            for source, rows in zip(data.sources, data.rows, strict=True)
+        ],
+        "attributes": {name: list(choices) for name, choices in data.attributes.items()},
+        "initial": {part: dataclasses.asdict(report) for part, report in transfers.items()},
+        "versions": versions(),
+        "git_commit": git_commit(Path(__file__).parent),
+        "processes": processes.count,
+        "device": describe(processes.device),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    if processes.is_first:
+        folder.write_config(config)
+    return Run(folder, config, data, trainer, transfers)
+
+
+def continued_settings(config: Mapping[str, Any], changes: Mapping[str, Any]) -> TrainingSettings:
+    """Return the settings of a run with those that were asked to change.
+
+    Raises:
+        OptionError: one of them was decided when the run began.
+    """
+    before = TrainingSettings.from_values(config["settings"])
+    for name, value in changes.items():
+        if name not in CHANGEABLE and getattr(before, name, value) != value:
+            raise OptionError(
+                f"--{name.replace('_', '-')} cannot change in a run that is continued; "
+                "start a new one with --init"
+            )
+    return TrainingSettings.from_values({**config["settings"], **changes})
+
+
+def sources_of(config: Mapping[str, Any]) -> list[SourceOptions]:
+    """Return the sets of a run.
+
+    Raises:
+        OptionError: its configuration is damaged.
+    """
+    try:
+        return [
+            SourceOptions(Path(entry["path"]), entry["style"], float(entry["weight"]))
+            for entry in config["sources"]
+        ]
+    except (KeyError, TypeError, ValueError) as error:
+        raise OptionError(f"config.json: its sources are damaged ({error!r})") from error
+
+
+def continued_run(
+    settings: TrainingSettings,
+    config: dict[str, Any],
+    data: TrainingData,
+    folder: RunFolder,
+    processes: Processes,
+) -> Run:
+    """Prepare a run from its newest checkpoint.
+
+    Raises:
+        DatasetError: the pictures are not those that the run began with.
+        CheckpointError: there is no checkpoint, or it is damaged.
+    """
+    for source, entry in zip(data.sources, config["sources"], strict=True):
+        if source.dataset.sha256 != entry["sha256"]:
+            raise DatasetError(
+                f"{source.dataset.path}: not the pictures or tags that this run began with; "
+                "start a new one with --init"
+            )
+    prepare_device(settings, processes)
+    trainer = Trainer(settings, Networks.new(settings, data.attributes), processes)
+    path = folder.newest_checkpoint()
+    restore(trainer, read_checkpoint(path), path)
+    if processes.is_first:
+        folder.rewind(trainer.images_seen)
+        config = {**config, "settings": settings.to_json(), "processes": processes.count}
+        folder.write_config(config)
+    return Run(folder, config, data, trainer, {})
+
+
+def initialise(networks: Networks, initial: Initial) -> dict[str, TransferReport]:
+    """Give networks the weights to start from; return what was taken over.
+
+    Raises:
+        WeightsError: a file cannot be read, or is of another kind.
+        OptionError: a critic is given without its generator.
+    """
+    generator_file, critic_file = initial.files()
+    transfers: dict[str, TransferReport] = {}
+    if generator_file is None:
+        if critic_file is not None:
+            raise OptionError("--init-critic needs the generator that it belongs to as --init")
+        return transfers
+    weights = read_weights(generator_file, GENERATOR_ROLE)
+    transfers["generator"] = start_from(networks.generator, weights)
+    generator, old_generator = networks.generator, generator_from_weights(weights)
+    shrinks = (
+        old_generator.resolution > generator.resolution
+        and f"blocks.{generator.resolution}.to_rgb.weight" in transfers["generator"].copied
+    )
+    if shrinks and isinstance(generator, Generator) and isinstance(old_generator, Generator):
+        refit_generator(generator, old_generator)
+    if critic_file is None:
+        return transfers
+    weights = read_weights(critic_file, CRITIC_ROLE)
+    transfers["critic"] = start_from(networks.critic, weights)
+    critic, old_critic = networks.critic, critic_from_weights(weights)
+    if shrinks and isinstance(critic, Critic) and isinstance(old_critic, Critic):
+        refit_critic(critic, old_critic, old_generator)
+    return transfers
+
+
+def prepare_device(settings: TrainingSettings, processes: Processes) -> None:
+    """Set what torch keeps for the whole process."""
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    if processes.device.type == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = not settings.deterministic
+        torch.backends.cudnn.allow_tf32 = not settings.deterministic
+        torch.backends.cudnn.benchmark = not settings.deterministic
+    torch.use_deterministic_algorithms(settings.deterministic)
+
+
+def describe(device: torch.device) -> str:
+    """Return the name of a device for people."""
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    return f"CPU, {torch.get_num_threads()} threads"

@@ -1,0 +1,95 @@
+"""Grids of samples with fixed seeds and labels, to see a run learn."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from avatargan.attributes import Taxonomy
+from avatargan.grids import Axis, xy_grid
+from avatargan.latents import seeds_to_z
+from avatargan.networks import ConditionalGenerator
+from avatargan.networks.conditional import LatentBatch
+from avatargan.training.data import TrainingData, positions_of_step
+from avatargan.training.randomness import StepRandom
+
+#: Latents over which what drawing needs beside the weights is averaged.
+STATISTIC_BATCHES = 12
+STATISTIC_BATCH = 64
+_STATISTICS = 12
+#: Rows and columns of a grid.
+ROWS = 6
+MOST_COLUMNS = 12
+SMALLEST_CELL = 64
+
+
+def statistic_batches(
+    data: TrainingData, generator: ConditionalGenerator, seed: int, device: torch.device
+) -> Iterator[LatentBatch]:
+    """Yield latents and labels as they come in training; the same for the same seed."""
+    for number in range(STATISTIC_BATCHES):
+        random = StepRandom((seed, _STATISTICS, number), device=device)
+        positions = positions_of_step(number * STATISTIC_BATCH, STATISTIC_BATCH)
+        labels = data.fake_labels(positions)
+        yield (
+            random.normal(STATISTIC_BATCH, generator.z_dim),
+            {name: rows.to(device) for name, rows in labels.items()},
+        )
+
+
+@torch.no_grad()
+def sample_grid(generator: ConditionalGenerator, psi: float) -> Image.Image:
+    """Return a grid: a character in each row, the choices of the first colour in columns.
+
+    Args:
+        generator: ready to draw.
+        psi: truncation.
+    """
+    attributes = generator.attributes
+    columns = _columns(attributes)
+    rows = range(ROWS)
+    device = next(generator.parameters()).device
+    pictures: list[Image.Image] = []
+    for row in rows:
+        labels = [_labels(attributes, row, {columns.name: choice}) for choice in columns.values]
+        z = torch.from_numpy(seeds_to_z([row] * len(labels), generator.z_dim)).to(device)
+        index = {
+            name: torch.tensor([each[name] for each in labels], device=device)
+            for name in attributes
+        }
+        pictures.extend(to_picture(image) for image in generator.draw(z, index, psi))
+    cell = max(generator.resolution, SMALLEST_CELL)
+    others = [name for name in attributes if name != columns.name]
+    captions = [_caption(attributes, row, others) for row in rows]
+    axis = Axis(", ".join(["seed", *others]), captions)
+    return xy_grid(pictures, [columns], [axis], cell=min(cell, 256))
+
+
+def to_picture(image: Tensor) -> Image.Image:
+    """Return a picture from ``[3, R, R]`` in about [-1, 1]."""
+    levels = ((image.float().clamp(-1, 1) + 1) * 127.5 + 0.5).to(torch.uint8)
+    return Image.fromarray(np.ascontiguousarray(levels.permute(1, 2, 0).cpu().numpy()))
+
+
+def _columns(attributes: Taxonomy) -> Axis:
+    """Return what changes from column to column."""
+    names = [*attributes.palette, *([attributes.identity] if attributes.identity else [])]
+    name = max(names, key=lambda each: min(len(attributes.offered(each)), MOST_COLUMNS))
+    return Axis(name, attributes.offered(name)[:MOST_COLUMNS])
+
+
+def _labels(attributes: Taxonomy, row: int, chosen: Mapping[str, str]) -> dict[str, int]:
+    """Return the labels of a row: each attribute takes another choice from row to row."""
+    labels = {}
+    for name in attributes:
+        offered = attributes.offered(name)
+        choice = chosen.get(name, offered[row % len(offered)])
+        labels[name] = attributes.index(name, choice)
+    return labels
+
+
+def _caption(attributes: Taxonomy, row: int, names: Sequence[str]) -> str:
+    offered = [attributes.offered(name) for name in names]
+    return ", ".join([str(row), *(choices[row % len(choices)] for choices in offered)])

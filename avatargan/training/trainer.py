@@ -1,0 +1,310 @@
+"""One step of training, and all the state that lasts from step to step."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from avatargan.attributes import Taxonomy
+from avatargan.networks import ConditionalCritic, ConditionalGenerator
+from avatargan.training.augmentation import Augmentation, AugmentationSettings
+from avatargan.training.compilation import compiled_or_not
+from avatargan.training.data import Batch
+from avatargan.training.distributed import Processes
+from avatargan.training.ema import Ema
+from avatargan.training.losses import class_accuracy, class_loss, critic_loss, generator_loss
+from avatargan.training.randomness import StepRandom, derived_seed
+from avatargan.training.regularizers import dragan_penalty, dragan_perturbation, r1_penalty
+from avatargan.training.schedule import learning_rate_factor
+from avatargan.training.settings import TrainingSettings
+
+# What the seed's streams are for.
+_FIRST_WEIGHTS, _STEP = 10, 11
+
+Metrics = dict[str, Tensor]
+
+
+@dataclass
+class Networks:
+    """A generator and the critic that it is trained against."""
+
+    generator: ConditionalGenerator
+    critic: ConditionalCritic
+
+    @classmethod
+    def new(cls, settings: TrainingSettings, attributes: Taxonomy) -> "Networks":
+        """Return networks with first weights that follow from the seed."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derived_seed(settings.seed, _FIRST_WEIGHTS))
+            shape = (attributes, settings.picture_size, settings.width)
+            return cls(
+                settings.family.generator.for_training(*shape),
+                settings.family.critic.for_training(*shape),
+            )
+
+
+class Trainer:
+    """Trains a generator against a critic.
+
+    Args:
+        settings: of the run.
+        networks: trained in place, on the device of the processes.
+        processes: which of the processes this is.
+
+    Attributes:
+        images_seen: the position in the run; with the seed it is the state of all chance.
+        ema: the average of the generator.
+        notes: what a person should know about how this machine trains.
+    """
+
+    def __init__(
+        self, settings: TrainingSettings, networks: Networks, processes: Processes
+    ) -> None:
+        self.settings = settings
+        self.processes = processes
+        self.device = processes.device
+        self.notes: list[str] = []
+        self.images_seen = 0
+        self.batch = settings.batch_per_process(processes.count)
+        self.bf16 = uses_bf16(settings.precision, self.device)
+        on_cuda = self.device.type == "cuda"
+        memory_format = torch.channels_last if on_cuda or self.bf16 else torch.contiguous_format
+        for network in (networks.generator, networks.critic):
+            # torch's own annotations leave this overload out.
+            network.to(self.device, memory_format=memory_format)  # type: ignore[call-overload]
+            network.train().requires_grad_(True)
+        self.generator, self.critic = networks.generator, networks.critic
+        self.ema = Ema(self.generator, settings.ema_half_life)
+        self.generator_optimizer = self._adam(self.generator)
+        self.critic_optimizer = self._adam(self.critic)
+        self.run_generator = self._wrapped(self.generator, self._try_generator)
+        self.run_critic = self._wrapped(self.critic, self._try_critic)
+        self.augmentation = AugmentationSettings(
+            settings.shift, settings.cutout, settings.cutout_probability
+        )
+
+    def step(self, batch: Batch) -> Metrics:
+        """Take one step: the critic's, then the generator's with the same fakes.
+
+        Args:
+            batch: this process's part of what the step sees.
+
+        Returns:
+            What to look at, as scalars on the device.
+        """
+        settings = self.settings
+        random = StepRandom(
+            (settings.seed, _STEP, self.images_seen),
+            self.processes.rank,
+            self.processes.count,
+            self.device,
+        )
+        random.seed_torch()
+        self._set_learning_rate()
+        batch = batch.to(self.device)
+        dtype = next(self.generator.parameters()).dtype
+        real = batch.real.to(dtype) / 127.5 - 1  # [B, 3, R, R] in [-1, 1]
+        z = random.normal(self.batch, self.generator.z_dim).to(dtype)
+        generator_learns = self.images_seen >= settings.critic_first
+        with torch.set_grad_enabled(generator_learns), self._precision():
+            draw = self.run_generator if generator_learns else self.generator
+            fake = draw(z, *self.generator.arguments(batch.fake_labels))
+        metrics = self._critic_step(batch, real, fake.detach(), random)
+        if generator_learns:
+            metrics |= self._generator_step(batch, fake, random)
+        self.ema.update(self.generator, settings.batch, self.images_seen)
+        self.images_seen += settings.batch
+        return metrics
+
+    def _critic_step(self, batch: Batch, real: Tensor, fake: Tensor, random: StepRandom) -> Metrics:
+        change = self._augmentation(random), self._augmentation(random)
+        images = torch.cat([change[0](real), change[1](fake.to(real.dtype))])
+        labels = {
+            name: torch.cat([rows, batch.fake_labels[name]]) for name, rows in batch.labels.items()
+        }
+        with self._precision():
+            scores, classes = self.run_critic(images, labels, groups=2)
+        real_score, fake_score = _exact(scores).chunk(2)
+        real_classes = {name: rows[: self.batch] for name, rows in classes.items()}
+        adversarial = critic_loss(real_score, fake_score)
+        of_classes = self._class_loss(real_classes, batch.labels)
+        loss = adversarial + self.settings.class_weight * of_classes
+        metrics = {
+            "critic_loss": adversarial,
+            "class_loss_real": of_classes,
+            "score_real": real_score.mean(),
+            "score_fake": fake_score.mean(),
+        }
+        metrics |= self._accuracy("accuracy_real", real_classes, batch.labels)
+        penalty = self._penalty(batch, real, random)
+        if penalty is not None:
+            # As strong on the whole as if it were computed at every step ("lazy
+            # regularisation", StyleGAN2, arXiv 1912.04958, section 3.2).
+            factor = self.settings.penalty_weight * self.settings.penalty_interval
+            loss = loss + factor * penalty
+            metrics["penalty"] = penalty
+        self._learn(self.critic_optimizer, loss)
+        return _detached(metrics)
+
+    def _penalty(self, batch: Batch, real: Tensor, random: StepRandom) -> Tensor | None:
+        """Return the gradient penalty, in the steps that have one."""
+        settings = self.settings
+        step = self.images_seen // settings.batch
+        if settings.regularizer == "none" or step % settings.penalty_interval:
+            return None
+        count = settings.penalty_batch(self.batch)
+        labels = {name: rows[:count] for name, rows in batch.labels.items()}
+        change = self._augmentation(random).first(count)
+
+        def score(x: Tensor) -> Tensor:
+            # Compiled networks cannot be differentiated twice: this is the critic itself.
+            with self._precision():
+                scores, _ = self.critic(change(x), labels)
+            return _exact(scores)
+
+        if settings.regularizer == "r1":
+            return r1_penalty(score, real[:count])
+        perturbed = dragan_perturbation(
+            real[:count],
+            random.uniform(count).to(real.dtype),
+            random.uniform(count, *real.shape[1:]).to(real.dtype),
+            self.processes.standard_deviation(real),
+        )
+        return dragan_penalty(score, perturbed)
+
+    def _generator_step(self, batch: Batch, fake: Tensor, random: StepRandom) -> Metrics:
+        self.critic.requires_grad_(False)
+        change = self._augmentation(random)
+        with self._precision():
+            # Not the wrapper of several processes: the critic gathers no gradients here.
+            scores, classes = self.critic(change(fake), batch.fake_labels)
+        adversarial = generator_loss(_exact(scores))
+        of_classes = self._class_loss(classes, batch.fake_labels)
+        self._learn(self.generator_optimizer, adversarial + self.settings.class_weight * of_classes)
+        self.critic.requires_grad_(True)
+        metrics = {"generator_loss": adversarial, "class_loss_fake": of_classes}
+        metrics |= self._accuracy("accuracy_fake", classes, batch.fake_labels)
+        return _detached(metrics)
+
+    def _class_loss(self, classes: Mapping[str, Tensor], labels: Mapping[str, Tensor]) -> Tensor:
+        return class_loss(classes, labels, self.critic.attributes, self.processes.mean)
+
+    def _accuracy(
+        self, prefix: str, classes: Mapping[str, Tensor], labels: Mapping[str, Tensor]
+    ) -> Metrics:
+        attributes = self.critic.attributes
+        return {
+            f"{prefix}_{name}": class_accuracy(scores, labels[name], attributes[name])
+            for name, scores in classes.items()
+        }
+
+    def _learn(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+
+    def _set_learning_rate(self) -> None:
+        factor = learning_rate_factor(self.images_seen, self.settings.images)
+        for optimizer in (self.generator_optimizer, self.critic_optimizer):
+            for group in optimizer.param_groups:
+                group["lr"] = self.settings.adam_learning_rate * factor
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the last step."""
+        rate: float = self.generator_optimizer.param_groups[0]["lr"]
+        return rate
+
+    def _augmentation(self, random: StepRandom) -> Augmentation:
+        return Augmentation.draw(self.augmentation, self.batch, self.settings.picture_size, random)
+
+    def _precision(self) -> AbstractContextManager[Any]:
+        if not self.bf16:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=torch.bfloat16)
+
+    def _adam(self, network: nn.Module) -> torch.optim.Adam:
+        return torch.optim.Adam(
+            network.parameters(),
+            lr=self.settings.adam_learning_rate,
+            betas=self.settings.family.betas,
+            eps=1e-8,
+            fused=True,
+        )
+
+    def _wrapped(
+        self, network: nn.Module, trial: Callable[[Callable[..., Any]], Tensor]
+    ) -> Callable[..., Any]:
+        """Return the network as steps call it: gathering gradients, and compiled."""
+        settings = self.settings
+        if self.processes.count > 1:
+            on_cuda = self.device.type == "cuda"
+            network = DistributedDataParallel(
+                network,
+                device_ids=[self.device.index] if on_cuda else None,
+                **_own_buffers(),
+            )
+        wanted = settings.compile == "on" or (
+            settings.compile == "auto" and self.device.type == "cuda"
+        )
+        if not wanted:
+            return network
+        call, problem = compiled_or_not(network, trial)
+        if problem is not None:
+            self.notes.append(f"trains without torch.compile, which failed ({problem})")
+        return call
+
+    def _try_generator(self, call: Callable[..., Any]) -> Tensor:
+        labels = self._first_labels(self.batch)
+        z = torch.zeros(self.batch, self.generator.z_dim, device=self.device)
+        with self._precision():
+            return _exact(call(z, *self.generator.arguments(labels))).mean()
+
+    def _try_critic(self, call: Callable[..., Any]) -> Tensor:
+        side = self.settings.picture_size
+        images = torch.zeros(2 * self.batch, 3, side, side, device=self.device)
+        with self._precision():
+            scores, classes = call(images, self._first_labels(2 * self.batch), groups=2)
+        return _exact(scores).mean() + sum(_exact(rows).mean() for rows in classes.values())
+
+    def _first_labels(self, count: int) -> dict[str, Tensor]:
+        return {
+            name: torch.zeros(count, dtype=torch.long, device=self.device)
+            for name in self.generator.attributes
+        }
+
+
+def _own_buffers() -> dict[str, Any]:
+    """Return the option that lets each process keep its own minibatch statistics.
+
+    torch 2.13 renamed it, and warns about the name that those before it know.
+    """
+    known = inspect.signature(DistributedDataParallel.__init__).parameters
+    renamed = "forward_sync_buffers"
+    return {renamed if renamed in known else "broadcast_buffers": False}
+
+
+def uses_bf16(precision: str, device: torch.device) -> bool:
+    """Tell whether networks compute in bf16: as asked, or where the device is fast at it."""
+    if precision != "auto":
+        return precision == "bf16"
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    # Where the CPU has instructions for it, bf16 is about twice as fast; elsewhere it is emulated.
+    tell = getattr(torch.cpu, "get_capabilities", None)  # since torch 2.12
+    there: Mapping[str, object] = tell() if tell is not None else {}
+    return bool(there.get("avx512_bf16") or there.get("amx_bf16"))
+
+
+def _exact(values: Tensor) -> Tensor:
+    """Return scores in float32 at least: losses and means of half precision lose too much."""
+    return values if values.dtype == torch.float64 else values.float()
+
+
+def _detached(metrics: Metrics) -> Metrics:
+    return {name: value.detach() for name, value in metrics.items()}
