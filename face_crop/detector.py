@@ -31,10 +31,10 @@ NEIGHBOURS_ALONE = 5
 NEIGHBOURS_OF_CANDIDATES = 1
 #: Longer side of the copy in which the cascade looks, for the same two cases.
 WORKING_SIZE_ALONE = 640
-WORKING_SIZE_OF_CANDIDATES = 480
-#: At most so many candidates of a picture are looked at closely, and so many are the cascade's.
-MOST_CANDIDATES = 16
-MOST_FROM_CASCADE = 6
+WORKING_SIZE_OF_CANDIDATES = 360
+#: At most so many candidates of either kind are looked at closely.
+MOST_FROM_GLANCE = 12
+MOST_FROM_CASCADE = 4
 #: Log odds at the first glance below which a place is no candidate.
 LEAST_GLANCE = -4.0
 #: Candidates that overlap more are one; faces that overlap more are one.
@@ -53,7 +53,7 @@ class DetectorOptions:
             the cascade decides and 1 where it only proposes.
         minimum_size: side of the smallest face in pixels of the picture.
         working_size: the cascade searches pictures whose longer side is above this in a smaller
-            copy; None is what suits best, 640 where it decides and 480 where it only proposes.
+            copy; None is what suits best, 640 where it decides and 360 where it only proposes.
         rotations: degrees by which the picture is also turned for the cascade. Only where there
             are any are faces said to be tilted.
         second_look: whether a network proposes and judges faces too: "on", "off", or "auto",
@@ -73,7 +73,7 @@ class DetectorOptions:
     rotations: tuple[float, ...] = ()
     second_look: str = "auto"
     second_look_weights: Path | None = None
-    threshold: float = 0.5
+    threshold: float = 0.53
 
     def __post_init__(self) -> None:
         _check_range("scale_factor", self.scale_factor, 1.01, 2)
@@ -165,11 +165,11 @@ class FaceDetector:
         self, look: "SecondLook", picture: NDArray[np.uint8], cascade: _Candidates
     ) -> list[Face]:
         glance = look.glance(picture)
-        likely = glance.likeliest(LEAST_GLANCE, MOST_CANDIDATES)
+        likely = glance.likeliest(LEAST_GLANCE, MOST_FROM_GLANCE)
         boxes = np.concatenate([likely.boxes, cascade.boxes[:MOST_FROM_CASCADE]])
         ranks = -np.arange(len(boxes), dtype=np.float32)
         distinct = non_maximum_suppression(boxes, ranks, CANDIDATE_OVERLAP)
-        close = look.closely(picture, boxes[distinct[:MOST_CANDIDATES]])
+        close = look.closely(picture, boxes[distinct])
         logits = (close.logits + glance.logits_at(close.boxes)) / 2
         probabilities = 1 / (1 + np.exp(-logits))
         agreement = iou_matrix(close.boxes, cascade.boxes) > 0.4

@@ -118,12 +118,19 @@ def build(
                 "folder": str(out),
                 "pictures": summary.pictures,
                 "upscaled": summary.upscaled,
+                "copies": summary.copies,
                 "left_out": summary.left_out,
             }
         )
         return
     for file, why in list(summary.left_out.items())[:5]:
         note(f"left out {file}: {why}", quiet=quiet)
+    if summary.copies:
+        note(
+            f"{summary.copies:,} pictures show the same as another one, perhaps mirrored; each "
+            "shares the split of its copies",
+            quiet=quiet,
+        )
     show(
         f"{out}  {summary.pictures:,} pictures of {size} px, {summary.upscaled:,} upscaled, "
         f"{len(summary.left_out):,} left out; see {out / 'report.html'}"

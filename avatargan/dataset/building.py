@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from avatargan.dataset.copies import Signature, find_copies, shared_sources, signature
 from avatargan.dataset.dataset import Dataset, fit_square
 from avatargan.dataset.report import write_report
 from avatargan.dataset.writing import new_set
@@ -53,11 +54,13 @@ class BuildSummary:
     Attributes:
         pictures: how many are in the set.
         upscaled: how many of them went through the upscaler.
+        copies: how many show the same as another one, mirrored or encoded anew; they are kept.
         left_out: why the others are not in it, by file.
     """
 
     pictures: int = 0
     upscaled: int = 0
+    copies: int = 0
     left_out: dict[str, str] = field(default_factory=dict)
 
 
@@ -74,7 +77,8 @@ def build_dataset(
     """Write the set of all crops, in their order, with a report.
 
     Crops that cannot be read and exact copies of others are left out and listed. The split
-    follows from the source alone, so crops of one picture are never in two.
+    follows from the source alone, so crops of one picture are never in two; copies that are
+    mirrored or encoded anew get one source for the same reason.
 
     Args:
         crops: the pictures and their tags.
@@ -100,6 +104,7 @@ def build_dataset(
     upscaler = load_upscaler() if upscaling is not Upscaling.NEVER else None
     summary = BuildSummary()
     seen: dict[bytes, str] = {}
+    signatures: list[Signature] = []
 
     def prepare(index: int) -> tuple[int, NDArray[np.uint8] | str, bool]:
         try:
@@ -136,10 +141,14 @@ def build_dataset(
                 for attribute in crops.attributes
             }
             writer.add(name, result, fact.source if fact else crops.sources[index], tags)
+            signatures.append(signature(result))
             summary.pictures += 1
             summary.upscaled += upscaled
         if not summary.pictures:
             raise DatasetError(f"{crops.path}: not one of its pictures can be read")
+        writer.sources, summary.copies = shared_sources(
+            writer.sources, find_copies(np.stack(signatures))
+        )
         writer.finish(upscaling=upscaling.value, made_from=crops.path.name, summary=asdict(summary))
         write_report(writer.folder, summary.left_out)
     return summary

@@ -50,14 +50,19 @@ class SetWriter:
         self._pending: list[NDArray[np.uint8]] = []
         self._shard_size = max(1, SHARD_BYTES // (3 * resolution**2))
         self._shards: list[dict[str, Any]] = []
-        self._rows: list[list[str]] = []
+        self._names: list[str] = []
+        self._tags: list[list[str]] = []
+        #: What each picture was cut from; may be replaced until the set is finished.
+        self.sources: list[str] = []
 
     def add(
         self, name: str, pixels: NDArray[np.uint8], source: str, tags: Mapping[str, str]
     ) -> None:
         """Add a picture, ``[resolution, resolution, 3]``, with its choice of each attribute."""
         self._pending.append(pixels)
-        self._rows.append([name, source, split_of(source), *(tags[a] for a in self.attributes)])
+        self._names.append(name)
+        self.sources.append(source)
+        self._tags.append([tags[attribute] for attribute in self.attributes])
         if len(self._pending) == self._shard_size:
             self._write_shard()
 
@@ -65,8 +70,12 @@ class SetWriter:
         """Write what is left and the index, with facts on how the set was made."""
         self._write_shard()
         columns = [FILE, SOURCE, SPLIT, *self.attributes]
+        rows = (
+            [name, source, split_of(source), *tags]
+            for name, source, tags in zip(self._names, self.sources, self._tags, strict=True)
+        )
         (self.folder / TAGS_FILE).write_text(
-            write_tags(columns, self._rows), encoding="utf-8", errors="surrogateescape"
+            write_tags(columns, rows), encoding="utf-8", errors="surrogateescape"
         )
         if self.attributes:
             text = json.dumps({name: list(self.attributes[name]) for name in self.attributes})
@@ -80,7 +89,7 @@ class SetWriter:
             "sha256": hashlib.sha256(hashes.encode()).hexdigest(),
             "shards": self._shards,
             **facts,
-            "files": [row[0] for row in self._rows],
+            "files": self._names,
         }
         (self.folder / INDEX_FILE).write_text(json.dumps(index, indent=1), encoding="utf-8")
 

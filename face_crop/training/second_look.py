@@ -52,7 +52,7 @@ class TrainingOptions:
         seed: decides everything.
     """
 
-    steps: int = 1200
+    steps: int = 2400
     close_steps: int = 400
     boxed_steps: int = 250
     boxed_close_steps: int = 300
