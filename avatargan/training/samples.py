@@ -1,6 +1,7 @@
 """Grids of samples with fixed seeds and labels, to see a run learn."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import product
 
 import numpy as np
 import torch
@@ -22,7 +23,9 @@ _STATISTICS = 12
 #: Rows and columns of a grid.
 ROWS = 6
 MOST_COLUMNS = 12
-SMALLEST_CELL = 64
+SMALLEST_CELL, LARGEST_CELL = 64, 256
+#: Attributes with fewer choices make rows.
+FEW = 5
 
 
 def statistic_batches(
@@ -41,30 +44,42 @@ def statistic_batches(
 
 @torch.no_grad()
 def sample_grid(generator: ConditionalGenerator, psi: float) -> Image.Image:
-    """Return a grid: a character in each row, the choices of the first colour in columns.
+    """Return a grid of a few characters, each in the choices of the attribute that has the most.
 
     Args:
         generator: ready to draw.
         psi: truncation.
     """
     attributes = generator.attributes
-    columns = _columns(attributes)
-    rows = range(ROWS)
+    choices = _richest(attributes)
+    others = [name for name in attributes if name != choices.name]
+    few = len(choices.values) < FEW
+    # Many choices make columns; of few, rather see more characters.
+    seeds = range(MOST_COLUMNS if few else ROWS)
+    captions = [_caption(attributes, seed, others) for seed in seeds]
+    characters = Axis(", ".join(["seed", *others]), captions)
+    order = product(choices.values, seeds) if few else _swapped(product(seeds, choices.values))
+    labels, numbers = [], []
+    for choice, seed in order:
+        labels.append(_labels(attributes, seed, {choices.name: choice}))
+        numbers.append(seed)
     device = next(generator.parameters()).device
+    z = torch.from_numpy(seeds_to_z(numbers, generator.z_dim)).to(device)
+    index = {
+        name: torch.tensor([each[name] for each in labels], device=device) for name in attributes
+    }
     pictures: list[Image.Image] = []
-    for row in rows:
-        labels = [_labels(attributes, row, {columns.name: choice}) for choice in columns.values]
-        z = torch.from_numpy(seeds_to_z([row] * len(labels), generator.z_dim)).to(device)
-        index = {
-            name: torch.tensor([each[name] for each in labels], device=device)
-            for name in attributes
-        }
-        pictures.extend(to_picture(image) for image in generator.draw(z, index, psi))
-    cell = max(generator.resolution, SMALLEST_CELL)
-    others = [name for name in attributes if name != columns.name]
-    captions = [_caption(attributes, row, others) for row in rows]
-    axis = Axis(", ".join(["seed", *others]), captions)
-    return xy_grid(pictures, [columns], [axis], cell=min(cell, 256))
+    for start in range(0, len(z), MOST_COLUMNS):
+        part = slice(start, start + MOST_COLUMNS)
+        images = generator.draw(z[part], {name: rows[part] for name, rows in index.items()}, psi)
+        pictures.extend(map(to_picture, images))
+    cell = min(max(generator.resolution, SMALLEST_CELL), LARGEST_CELL)
+    axes = ([characters], [choices]) if few else ([choices], [characters])
+    return xy_grid(pictures, *axes, cell=cell)
+
+
+def _swapped(pairs: Iterable[tuple[int, str]]) -> Iterator[tuple[str, int]]:
+    return ((second, first) for first, second in pairs)
 
 
 def to_picture(image: Tensor) -> Image.Image:
@@ -73,8 +88,8 @@ def to_picture(image: Tensor) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(levels.permute(1, 2, 0).cpu().numpy()))
 
 
-def _columns(attributes: Taxonomy) -> Axis:
-    """Return what changes from column to column."""
+def _richest(attributes: Taxonomy) -> Axis:
+    """Return the attribute with the most choices, colours before styles."""
     names = [*attributes.palette, *([attributes.identity] if attributes.identity else [])]
     name = max(names, key=lambda each: min(len(attributes.offered(each)), MOST_COLUMNS))
     return Axis(name, attributes.offered(name)[:MOST_COLUMNS])
