@@ -85,7 +85,7 @@ class SceneComposer:
                 continue
             if random.random() < 0.7:
                 chin = (place.x, place.y + place.side * 0.5)
-                painting.body(canvas, chin, place.side, random, in_front=covered)
+                painting.body(canvas, chin, place.side, random, covered)
             covered |= paste(canvas, portrait, place) > 0
             faces.append(ComposedFace(place.box, place.angle, choices))
         self._distract(canvas, covered, seed, random)

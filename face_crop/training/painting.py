@@ -94,7 +94,7 @@ def body(
     chin: tuple[float, float],
     side: float,
     random: np.random.Generator,
-    in_front: NDArray[np.bool_] | None = None,
+    in_front: NDArray[np.bool_],
 ) -> None:
     """Draw a neck, shoulders and clothes under a face.
 
@@ -106,7 +106,7 @@ def body(
         in_front: ``[H, W]``, which pixels stay as they are: a body painted over a face that is
             there already would hide what the truth says can be seen.
     """
-    before = None if in_front is None else picture[in_front]
+    before = picture[in_front]
     x, y = chin
     skin = skin_colour(random)
     ink = (40, 30, 30)
@@ -141,8 +141,7 @@ def body(
         start = (int(x + random.uniform(-wide, wide)), int(y + drop + random.uniform(0, hem)))
         end = (int(start[0] + random.normal(0, side / 3)), int(start[1] + random.uniform(0, side)))
         cv2.line(picture, start, end, ink, line, cv2.LINE_AA)
-    if in_front is not None:
-        picture[in_front] = before
+    picture[in_front] = before
 
 
 def cover(picture: Picture, x: float, y: float, side: float, random: np.random.Generator) -> None:

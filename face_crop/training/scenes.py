@@ -118,7 +118,7 @@ class SceneMaker:
             portrait = self._portrait(random)
             if portrait.alpha is not None and random.random() < 0.7:
                 chin = (place.x, place.y + side * 0.5)
-                painting.body(canvas, chin, side, random, in_front=covered)
+                painting.body(canvas, chin, side, random, covered)
             got = paste(canvas, portrait, place)
             covered |= got > 0
             placed.append(place)
