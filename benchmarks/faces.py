@@ -56,8 +56,8 @@ def main() -> None:
     parser.add_argument("--cascade", type=Path, help="another cascade to measure beside them")
     parser.add_argument("--second-look", type=Path, help="weights (default: the shipped ones)")
     parser.add_argument("--folds", type=Path, help="weights beside which those of the folds are")
-    parser.add_argument("--composed", type=int, default=200, help="composed scenes")
-    parser.add_argument("--timed", type=int, default=120, help="pictures to time")
+    parser.add_argument("--composed", type=int, default=60, help="composed scenes")
+    parser.add_argument("--timed", type=int, default=40, help="pictures to time")
     given = parser.parse_args()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -140,7 +140,6 @@ def cascade_rows(name: str, path: Path | None, pictures: list[Picture]) -> None:
             cascade=path,
             scale_factor=scale_factor,
             neighbours=neighbours,
-            working_size=1000,
             second_look="off",
         )
         whole = measure([FaceDetector(options)], pictures)

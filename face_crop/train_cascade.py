@@ -56,6 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
     except AvatarGanError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 2
+    except KeyboardInterrupt:
+        print("stopped: the same command carries on after the last stage", file=sys.stderr)  # noqa: T201
+        return 130
     return 0
 
 

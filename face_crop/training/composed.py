@@ -84,7 +84,8 @@ class SceneComposer:
             if _touches(covered, place.box.enlarged(1.7)):
                 continue
             if random.random() < 0.7:
-                painting.body(canvas, (place.x, place.y + place.side * 0.5), place.side, random)
+                chin = (place.x, place.y + place.side * 0.5)
+                painting.body(canvas, chin, place.side, random, covered)
             covered |= paste(canvas, portrait, place) > 0
             faces.append(ComposedFace(place.box, place.angle, choices))
         self._distract(canvas, covered, seed, random)

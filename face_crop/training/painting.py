@@ -90,9 +90,23 @@ def scribble(picture: Picture, random: np.random.Generator) -> None:
 
 
 def body(
-    picture: Picture, chin: tuple[float, float], side: float, random: np.random.Generator
+    picture: Picture,
+    chin: tuple[float, float],
+    side: float,
+    random: np.random.Generator,
+    in_front: NDArray[np.bool_],
 ) -> None:
-    """Draw a neck, shoulders and clothes under a face of a side whose chin is at a point."""
+    """Draw a neck, shoulders and clothes under a face.
+
+    Args:
+        picture: is drawn on.
+        chin: x and y of the chin.
+        side: of the face.
+        random: decides shape and colours.
+        in_front: ``[H, W]``, which pixels stay as they are: a body painted over a face that is
+            there already would hide what the truth says can be seen.
+    """
+    before = picture[in_front]
     x, y = chin
     skin = skin_colour(random)
     ink = (40, 30, 30)
@@ -127,6 +141,7 @@ def body(
         start = (int(x + random.uniform(-wide, wide)), int(y + drop + random.uniform(0, hem)))
         end = (int(start[0] + random.normal(0, side / 3)), int(start[1] + random.uniform(0, side)))
         cv2.line(picture, start, end, ink, line, cv2.LINE_AA)
+    picture[in_front] = before
 
 
 def cover(picture: Picture, x: float, y: float, side: float, random: np.random.Generator) -> None:

@@ -117,7 +117,8 @@ class SceneMaker:
                 continue
             portrait = self._portrait(random)
             if portrait.alpha is not None and random.random() < 0.7:
-                painting.body(canvas, (place.x, place.y + side * 0.5), side, random)
+                chin = (place.x, place.y + side * 0.5)
+                painting.body(canvas, chin, side, random, covered)
             got = paste(canvas, portrait, place)
             covered |= got > 0
             placed.append(place)

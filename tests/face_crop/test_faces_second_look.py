@@ -26,6 +26,7 @@ from face_crop.second_look import (
     save_face_networks,
 )
 from face_crop.train_second_look import fold_path, main
+from face_crop.training import painting
 from face_crop.training.material import boxed_pictures
 from face_crop.training.portraits import Placement, Portrait, paste, warped
 from face_crop.training.scenes import BoxedPicture, Scene, SceneMaker
@@ -188,6 +189,16 @@ def test_warps_change_the_face_and_leave_the_frame(portrait):
     assert changed.box == portrait.box
     assert changed.picture.shape == portrait.picture.shape
     assert (changed.picture != portrait.picture).any()
+
+
+@given(st.integers(0, 2**32), st.floats(10, 60))
+def test_a_body_hides_no_face_that_is_there_already(seed, side):
+    canvas = np.full((96, 96, 3), 255, np.uint8)
+    face = np.zeros((96, 96), bool)
+    face[30:80, 30:60] = True
+    painting.body(canvas, (48, 20), side, np.random.default_rng(seed), face)
+    assert (canvas[face] == 255).all()
+    assert (canvas != 255).any()
 
 
 def test_scenes_are_decided_by_their_seed_and_hold_their_boxes(portrait):

@@ -15,7 +15,7 @@ from face_crop.training.lbp import to_window
 from face_crop.training.lbp_cascade import LbpCascade
 
 TINY = [
-    *("--stages", "3", "--face-count", "150", "--negative-count", "200"),
+    *("--stages", "2", "--face-count", "150", "--negative-count", "200"),
     *("--features-per-round", "60", "--drawn-negatives", "30", "--most-stumps", "8"),
 ]
 
