@@ -80,3 +80,11 @@ def did_you_mean(word: str, choices: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the nearest spelling of ``word``, or an empty string."""
     nearest = get_close_matches(word.lower(), list(choices), n=1)
     return f"; did you mean '{nearest[0]}'?" if nearest else ""
+
+
+def one_line(text: str) -> str:
+    """Return a text out of a file or a request, which may hold anything, so that it breaks neither
+    the line nor the terminal.
+    """
+    line = " ".join(text.split())
+    return "".join(char if char.isprintable() else "?" for char in line)

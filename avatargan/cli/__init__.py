@@ -34,8 +34,7 @@ from avatargan.cli.attribute_options import (
     AttributeListCommand,
     AttributeSequenceCommand,
 )
-from avatargan.cli.output import one_line
-from avatargan.errors import AvatarGanError, did_you_mean
+from avatargan.errors import AvatarGanError, did_you_mean, one_line
 from avatargan.version import __version__
 
 #: The user pressed Ctrl-C: 128 + SIGINT, as shells have it.

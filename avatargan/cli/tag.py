@@ -18,13 +18,12 @@ from avatargan.cli.options import (
 from avatargan.cli.output import (
     check_output_file,
     note,
-    one_line,
     progress,
     refuse_existing,
     show,
     show_json,
 )
-from avatargan.errors import DatasetError
+from avatargan.errors import DatasetError, one_line
 
 if TYPE_CHECKING:
     from avatargan.tagging.folder import FolderTagger, SkippedPicture, TagTable

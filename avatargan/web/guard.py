@@ -15,6 +15,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from avatargan.errors import one_line
+
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 #: Where gradio streams a file back; with an address in place of a path it fetches that first.
 GRADIO_FILE = re.compile(r"/(gradio_api/)?(file[=/]|proxy=)\s*[a-z][a-z0-9+.-]*:", re.IGNORECASE)
@@ -158,7 +160,7 @@ def refuse(status: int, reason: str, **headers: str) -> JSONResponse:
     readable = reason.encode("utf-8", "backslashreplace").decode()
     if len(readable) > LONGEST_REASON:
         readable = f"{readable[:LONGEST_REASON]}..."
-    return JSONResponse({"detail": readable}, status, headers)
+    return JSONResponse({"detail": one_line(readable)}, status, headers)
 
 
 def too_large(limit: int) -> JSONResponse:

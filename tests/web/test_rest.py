@@ -312,6 +312,13 @@ bodies = values | st.fixed_dictionaries(
 )
 
 
+def test_names_of_fields_cannot_break_the_line_of_a_refusal(client):
+    assert "there is no field '?['" in refusal(
+        client.post("/api/v1/avatars", json={"\x1b[": 1}), 422
+    )
+    assert "there is no field ' '" in refusal(client.post("/api/v1/avatars", json={"\n": 1}), 422)
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(path=st.sampled_from(["", "/variations", "/recolourings"]), body=bodies)
 def test_no_body_whatever_makes_the_server_fail(client, path, body):
