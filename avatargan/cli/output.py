@@ -18,14 +18,6 @@ Item = TypeVar("Item")
 LONG_WORK = 200
 
 
-def one_line(text: str) -> str:
-    """Return a text out of a file, which may hold anything, so that it breaks neither the line
-    nor the terminal.
-    """
-    line = " ".join(text.split())
-    return "".join(char if char.isprintable() else "?" for char in line)
-
-
 def show(text: str) -> None:
     """Print a part of the result on stdout.
 

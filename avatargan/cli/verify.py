@@ -19,8 +19,8 @@ from avatargan.cli.options import (
     examples,
     load_pipeline,
 )
-from avatargan.cli.output import one_line, progress, show, show_json
-from avatargan.errors import OptionError, PictureError, RecipeError
+from avatargan.cli.output import progress, show, show_json
+from avatargan.errors import OptionError, PictureError, RecipeError, one_line
 from avatargan.version import __version__
 
 if TYPE_CHECKING:

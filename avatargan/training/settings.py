@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from avatargan.errors import OptionError, did_you_mean
+from avatargan.files import read_regular
 from avatargan.latents import check_seed
 from avatargan.networks.registry import NETWORKS, NetworkFamily, network_family
 from avatargan.training.regularizers import REGULARIZERS, check_regularizer
@@ -201,7 +202,7 @@ def read_config(path: Path) -> dict[str, Any]:
         OptionError: the file is missing, or is not a table of settings.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_regular(path).decode("utf-8-sig")
         values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except FileNotFoundError:
         raise OptionError(f"{path}: there is no such file") from None
