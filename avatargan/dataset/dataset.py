@@ -178,7 +178,8 @@ def open_map(path: Path, shape: tuple[int, ...]) -> Pixels:
         DatasetError: it is missing, damaged, or holds something else.
     """
     try:
-        with open_regular(path):  # numpy would wait for a pipe
+        # numpy would wait for a pipe, and warns of sizes that no file has.
+        with open_regular(path), np.errstate(over="ignore"):
             pixels: Pixels = np.lib.format.open_memmap(path, mode="r")
     # What numpy says of headers that are no headers depends on where they end.
     except (OSError, ValueError, EOFError, OverflowError, SyntaxError, TokenError) as error:
