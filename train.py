@@ -52,6 +52,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         outcome = _run(given)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except AvatarGanError as error:
         print(f"error: {shortened(one_line(str(error)))}", file=sys.stderr)  # noqa: T201
         return 2

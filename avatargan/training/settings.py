@@ -20,6 +20,8 @@ SWITCH = ("auto", "on", "off")
 SPLITS = ("train", "all")
 #: Pictures that share a minibatch statistic in the critic of avatar128.
 STATISTIC_GROUP = 8
+#: More does not fit into the counters of checkpoints.
+_LARGEST_WHOLE_NUMBER = 2**63 - 1
 
 
 def _setting(default: Any, help_text: str, **limits: Any) -> Any:
@@ -230,6 +232,8 @@ def _check(name: str, value: Any, limits: Mapping[str, Any], default: Any) -> No
         raise OptionError(f"{option} must be {words[kinds[-1]]}, got {value!r}")
     if isinstance(value, float) and not math.isfinite(value):
         raise OptionError(f"{option} must be a finite number, got {value}")
+    if isinstance(value, int) and value > _LARGEST_WHOLE_NUMBER:
+        raise OptionError(f"{option} must be at most {_LARGEST_WHOLE_NUMBER}")
     if "choices" in limits and value not in limits["choices"]:
         choices = limits["choices"]
         raise OptionError(
