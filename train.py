@@ -20,7 +20,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 from avatargan.devices import choose_device
-from avatargan.errors import AvatarGanError, OptionError
+from avatargan.errors import AvatarGanError, OptionError, one_line, shortened
 from avatargan.training import run as runs
 from avatargan.training.distributed import joined_processes
 from avatargan.training.loop import Outcome, train
@@ -52,8 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         outcome = _run(given)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except AvatarGanError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        print(f"error: {shortened(one_line(str(error)))}", file=sys.stderr)  # noqa: T201
         return 2
     if outcome is not None and outcome.signal is not None:
         return 128 + outcome.signal

@@ -7,6 +7,9 @@ anything else is a bug and keeps its traceback.
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+#: Characters; paths may be of 4096 and names in hostile files of any length.
+_LONGEST_MESSAGE = 1000
+
 
 class AvatarGanError(Exception):
     """Base of every error that the user, not the program, has to mend."""
@@ -74,6 +77,14 @@ class ServerError(AvatarGanError):
 
 class MissingExtraError(AvatarGanError):
     """An optional dependency is not installed."""
+
+
+def shortened(line: str) -> str:
+    """Return a message without the middle of what it quotes, where that is very long."""
+    if len(line) <= _LONGEST_MESSAGE:
+        return line
+    half = _LONGEST_MESSAGE // 2
+    return f"{line[:half]} [...] {line[-half:]}"
 
 
 def did_you_mean(word: str, choices: Iterable[str]) -> str:

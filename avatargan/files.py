@@ -21,6 +21,8 @@ def _read_umask() -> int:
 
 #: How many bytes of a file's name its temporary name keeps.
 _KEPT_OF_NAME = 200
+#: Tables of millions of pictures fit; what is larger would fill the memory.
+_MOST_READ = 512 * 2**20
 _TEMPORARY_NAME = re.compile(r"\.(?P<name>.+)\.[a-z0-9_]{8}\.tmp")
 
 # Read once: setting the mask in order to read it is not safe while other threads write files.
@@ -147,6 +149,30 @@ def is_special(path: str | os.PathLike[str]) -> bool:
     """
     path = Path(path)
     return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def open_regular(path: str | os.PathLike[str]) -> BinaryIO:
+    """Open a file to read; a pipe, a device or a folder is refused instead of waited for.
+
+    Raises:
+        OSError: it is no file, or cannot be opened.
+    """
+    if is_special(path):
+        raise OSError(errno.EINVAL, "a pipe or a device, not a file", os.fspath(path))
+    return Path(path).open("rb")
+
+
+def read_regular(path: str | os.PathLike[str]) -> bytes:
+    """Return the content of a file, of which there must not be more than 512 MiB.
+
+    Raises:
+        OSError: it is no file, it is larger, or it cannot be read.
+    """
+    with open_regular(path) as file:
+        content = file.read(_MOST_READ + 1)
+    if len(content) > _MOST_READ:
+        raise OSError(errno.EFBIG, "larger than 512 MiB", os.fspath(path))
+    return content
 
 
 def user_cache_folder(purpose: str) -> Path:

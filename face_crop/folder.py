@@ -16,6 +16,8 @@ from avatargan.errors import OutputError
 from avatargan.files import (
     atomic_writer,
     only_writer,
+    open_regular,
+    read_regular,
     target_of_temporary,
     write_atomically,
 )
@@ -189,13 +191,15 @@ class CropFolder:
     def _held_options(self) -> dict[str, Any] | None:
         place = self.path / MARK / OPTIONS
         try:
-            held: dict[str, Any] = json.loads(place.read_bytes())
+            held: dict[str, Any] = json.loads(read_regular(place))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise OutputError(f"cannot read {place}: {error.strerror or error}") from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise OutputError(f"{place} is damaged ({error}); choose a new folder") from error
+        if not isinstance(held, dict):
+            raise OutputError(f"{place} is damaged (no options); choose a new folder")
         return held
 
     def _require_empty(self) -> None:
@@ -221,12 +225,12 @@ class CropFolder:
         announced: set[str] = set()
         place = self.path / MARK / JOURNAL
         try:
-            with place.open("rb") as lines:
+            with open_regular(place) as lines:
                 for line in lines:
                     entry = _parse(line)
                     if _WRITING in entry:
-                        announced.update(entry[_WRITING])
-                    elif entry.keys() >= RECORD_KEYS:
+                        announced.update(_strings(entry[_WRITING]))
+                    elif _is_record(entry):
                         records[entry["source"]] = entry
         except FileNotFoundError:
             pass
@@ -272,9 +276,34 @@ class CropFolder:
 def _parse(line: bytes) -> dict[str, Any]:
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return entry if isinstance(entry, dict) else {}
+
+
+def _strings(value: Any) -> list[str]:
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+
+
+def _is_record(entry: dict[str, Any]) -> bool:
+    """Tell whether a line of a journal, which may come from elsewhere, is a whole record."""
+    if not entry.keys() >= RECORD_KEYS or not isinstance(entry["source"], str):
+        return False
+    crops, rejected = entry["crops"], entry["rejected"]
+    if not isinstance(crops, list) or not isinstance(rejected, list):
+        return False
+    try:
+        for crop in crops:
+            if not isinstance(crop["file"], str):
+                return False
+            int(crop["hash"], 16)
+            bytes.fromhex(crop["colours"])
+        if not all(isinstance(each["reason"], str) for each in rejected):
+            return False
+        quarantined = entry.get("quarantined", {"reason": ""})
+        return isinstance(quarantined["reason"], str)
+    except (TypeError, ValueError, KeyError):
+        return False
 
 
 def _first_difference(held: dict[str, Any], wanted: dict[str, Any]) -> str:

@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from avatargan.errors import OutputError
-from avatargan.files import atomic_writer, write_atomically
+from avatargan.files import atomic_writer, read_regular, write_atomically
 
 
 def names(folder):
@@ -127,3 +127,19 @@ def test_a_link_that_leads_nowhere_is_not_overwritten_either(tmp_path):
     with pytest.raises(OutputError, match="exists already"):
         write_atomically(link, b"content", overwrite=False)
     assert link.is_symlink()
+
+
+def test_reading_does_not_wait_for_a_pipe_nor_read_a_device(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", "/dev/zero"):
+        with pytest.raises(OSError, match="a pipe or a device"):
+            read_regular(path)
+
+
+def test_what_would_fill_the_memory_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr("avatargan.files._MOST_READ", 4)
+    (tmp_path / "large").write_bytes(b"12345")
+    with pytest.raises(OSError, match="larger than"):
+        read_regular(tmp_path / "large")
+    (tmp_path / "large").write_bytes(b"1234")
+    assert read_regular(tmp_path / "large") == b"1234"

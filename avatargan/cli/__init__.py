@@ -4,6 +4,8 @@ Commands parse and validate; the package does the work. What takes long to impor
 pipeline, the server) is imported inside the commands, so that ``--help`` answers at once.
 """
 
+import errno
+import io
 import os
 import sys
 import warnings
@@ -34,7 +36,7 @@ from avatargan.cli.attribute_options import (
     AttributeListCommand,
     AttributeSequenceCommand,
 )
-from avatargan.errors import AvatarGanError, did_you_mean, one_line
+from avatargan.errors import AvatarGanError, did_you_mean, one_line, shortened
 from avatargan.version import __version__
 
 #: The user pressed Ctrl-C: 128 + SIGINT, as shells have it.
@@ -131,6 +133,10 @@ def run_program(program: typer.Typer, name: str, arguments: Sequence[str] | None
         return 1
     except OSError as error:
         # A path that cannot even be looked at: its name is too long, its folder is not the user's.
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            what = error.filename or "a temporary file"
+            reason = f"cannot write {os.fsdecode(what)}: {error.strerror}; free some of the disk"
+            return _fail(f"{reason}, or name a folder on another one in TMPDIR", USER_ERROR)
         if error.filename is None:
             raise
         return _fail(f"{os.fsdecode(error.filename)}: {error.strerror}", USER_ERROR)
@@ -144,10 +150,13 @@ def _replace_closed_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files that are not UTF-8 are shown with an escape, which JSON has too.
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def _fail(message: str, code: int) -> int:
-    typer.echo(f"error: {one_line(message)}", err=True)
+    typer.echo(f"error: {shortened(one_line(message))}", err=True)
     return code
 
 

@@ -18,7 +18,14 @@ from avatargan.cli.options import (
     examples,
     load_pipeline,
 )
-from avatargan.cli.output import note, progress_counter, refuse_existing, show, show_json
+from avatargan.cli.output import (
+    check_output_file,
+    note,
+    progress_counter,
+    refuse_existing,
+    show,
+    show_json,
+)
 from avatargan.cli.values import LARGEST_COUNT, consecutive_seeds
 from avatargan.errors import OptionError, did_you_mean
 
@@ -192,6 +199,7 @@ def inspect(
         if len(names) > 1
         else dict.fromkeys(names, out)
     )
+    check_output_file(out, ".png", overwrite=True)
     refuse_existing(files.values() or [out], overwrite=overwrite)
     theme = DARK if dark else LIGHT
     for name, file in files.items():

@@ -1,6 +1,5 @@
 """``avatargan tag``: the attributes of all pictures of a folder, as a table."""
 
-import csv
 import io
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,7 +22,7 @@ from avatargan.cli.output import (
     show,
     show_json,
 )
-from avatargan.errors import DatasetError, one_line
+from avatargan.errors import DatasetError, OptionError, one_line
 
 if TYPE_CHECKING:
     from avatargan.tagging.folder import FolderTagger, SkippedPicture, TagTable
@@ -91,6 +90,8 @@ def tag(
     check_output_file(out, ".csv", overwrite=overwrite)
     if skipped is not None:
         check_output_file(skipped, ".csv", overwrite=overwrite)
+        if skipped.resolve() == out.resolve():
+            raise OptionError(f"--skipped and the table cannot both be {out}; choose another file")
 
     from avatargan.tagging import load_tagger
     from avatargan.tagging.folder import FolderTagger, TagTable
@@ -146,6 +147,7 @@ def _write_table(
     Raises:
         DatasetError: nothing could be read.
     """
+    from avatargan.dataset.tags import TableWriter
     from avatargan.files import atomic_writer
     from avatargan.tagging.folder import SkippedPicture
 
@@ -154,13 +156,13 @@ def _write_table(
         file = stack.enter_context(atomic_writer(out, overwrite=overwrite))
         text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
         stack.callback(text.detach)
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(table.columns)
+        writer = TableWriter(text)
+        writer.add(table.columns)
         for each in progress(tagging.run(), len(tagging.files), unit="picture", quiet=quiet):
             if isinstance(each, SkippedPicture):
                 unreadable.append(each)
             else:
-                writer.writerow(table.add(each))
+                writer.add(table.add(each))
         if not table.files:
             first = unreadable[0]
             raise DatasetError(

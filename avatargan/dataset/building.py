@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from avatargan.dataset.copies import Signature, find_copies, shared_sources, signature
 from avatargan.dataset.dataset import Dataset, fit_square
 from avatargan.dataset.report import write_report
+from avatargan.dataset.tags import is_utf8
 from avatargan.dataset.writing import new_set
 from avatargan.devices import usable_cores
 from avatargan.errors import DatasetError, OptionError
@@ -107,6 +108,8 @@ def build_dataset(
     signatures: list[Signature] = []
 
     def prepare(index: int) -> tuple[int, NDArray[np.uint8] | str, bool]:
+        if not is_utf8(crops.names[index]):
+            return index, "its name is not valid UTF-8, which a table must be", False
         try:
             pixels = crops.picture(index)
         except DatasetError as error:
@@ -129,7 +132,7 @@ def build_dataset(
             if advance is not None:
                 advance(1)
             if isinstance(result, str):
-                summary.left_out[name] = result
+                summary.left_out[name.encode(errors="backslashreplace").decode()] = result
                 continue
             twin = seen.setdefault(hashlib.sha256(result.tobytes()).digest(), name)
             if twin != name:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from PIL import Image
 from avatargan.attributes import Taxonomy
 from avatargan.dataset.stores import PictureStore
 from avatargan.errors import DatasetError
-from avatargan.files import atomic_writer, user_cache_folder
+from avatargan.files import atomic_writer, open_regular, user_cache_folder
 from avatargan.parallel import ordered_map
 
 TRAIN = "train"
@@ -177,8 +178,11 @@ def open_map(path: Path, shape: tuple[int, ...]) -> Pixels:
         DatasetError: it is missing, damaged, or holds something else.
     """
     try:
-        pixels: Pixels = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        # numpy would wait for a pipe, and warns of sizes that no file has.
+        with open_regular(path), np.errstate(over="ignore"):
+            pixels: Pixels = np.lib.format.open_memmap(path, mode="r")
+    # What numpy says of headers that are no headers depends on where they end.
+    except (OSError, ValueError, EOFError, OverflowError, SyntaxError, TokenError) as error:
         raise DatasetError(f"{path}: missing or damaged ({error})") from error
     if pixels.shape != shape or pixels.dtype != np.uint8:
         raise DatasetError(f"{path}: not {shape[0]} pictures of {shape[1]} px")

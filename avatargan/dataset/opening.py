@@ -12,6 +12,7 @@ from avatargan.dataset.dataset import Dataset, open_map, require_pictures, split
 from avatargan.dataset.stores import FolderStore, PictureStore, ShardStore, TarStore
 from avatargan.dataset.tags import Tags, read_tags, with_unknown
 from avatargan.errors import DatasetError, TaxonomyError
+from avatargan.files import read_regular
 
 TAGS_FILE = "tags.csv"
 ATTRIBUTES_FILE = "attributes.json"
@@ -108,7 +109,7 @@ def _open_built(path: Path) -> Dataset:
         )
         names = tuple(str(name) for name in index["files"])
         sha256 = str(index["sha256"])
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DatasetError(f"{place}: damaged ({error!r}); build the set again") from error
     if sum(map(len, shards)) != len(names):
         raise DatasetError(f"{place}: its shards do not hold {len(names)} pictures; build it again")
@@ -148,7 +149,7 @@ def _taxonomy(content: bytes, place: str) -> Taxonomy:
 
 def _read_if_there(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return read_regular(path)
     except FileNotFoundError:
         return None
     except OSError as error:

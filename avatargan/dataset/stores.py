@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from avatargan.errors import DatasetError, PictureError
+from avatargan.files import open_regular
 from avatargan.pictures import PICTURE_ENDINGS, open_picture, rgb_pixels
 
 Pixels = NDArray[np.uint8]
@@ -82,7 +83,7 @@ class FolderStore:
         digest = hashlib.sha256()
         for name in self.names:
             try:
-                with (self.folder / name).open("rb") as file:
+                with open_regular(self.folder / name) as file:
                     digest.update(hashlib.file_digest(file, "sha256").digest())
             except OSError as error:
                 raise DatasetError(f"{self.folder / name}: {error.strerror}") from error
@@ -122,7 +123,15 @@ class TarStore:
                     if member.offset_data + member.size > size:
                         raise DatasetError(f"{path}: truncated in '{member.name}'")
                     members[member.name.removeprefix("./")] = (member.offset_data, member.size)
-        except (tarfile.TarError, EOFError, ValueError) as error:
+        # Chained and enormous headers make tarfile recurse, or ask for more memory than there is.
+        except (
+            tarfile.TarError,
+            EOFError,
+            ValueError,
+            OverflowError,
+            RecursionError,
+            MemoryError,
+        ) as error:
             raise DatasetError(
                 f"{path}: not an uncompressed tar file, or a damaged one ({error})"
             ) from error

@@ -9,6 +9,7 @@ import csv
 import io
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,10 +101,38 @@ def read_tags(
 def write_tags(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return the text of a ``tags.csv``."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
+    writer = TableWriter(text)
+    writer.add(columns)
+    for row in rows:
+        writer.add(row)
     return text.getvalue()
+
+
+class TableWriter:
+    """Writes the rows of a table, whatever the names of files are.
+
+    Args:
+        text: takes them.
+    """
+
+    def __init__(self, text: TextIO) -> None:
+        self._plain = csv.writer(text, lineterminator="\n")
+        self._quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+
+    def add(self, row: Sequence[str]) -> None:
+        """Write a row."""
+        # Before Python 3.13 a carriage return alone is not quoted, and cannot be read again.
+        writer = self._quoted if any("\r" in value for value in row) else self._plain
+        writer.writerow(row)
+
+
+def is_utf8(name: str) -> bool:
+    """Tell whether a name can be written into a table; not all names of files can."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def with_unknown(attributes: Taxonomy) -> Taxonomy:
@@ -133,15 +162,17 @@ def _attribute_columns(
     """Return the columns that are attributes."""
     if FILE not in columns:
         raise DatasetError(f"{place}, line 1: there is no column 'file'")
+    known = set()
     for name in columns:
-        if columns.count(name) > 1:
+        if name in known:
             raise DatasetError(f"{place}, line 1: the column '{name}' is there twice")
+        known.add(name)
     names = tuple(
         name
         for name in columns
         if name not in (FILE, SOURCE, SPLIT)
         and not (
-            name.endswith(PROBABILITY_ENDING) and name.removesuffix(PROBABILITY_ENDING) in columns
+            name.endswith(PROBABILITY_ENDING) and name.removesuffix(PROBABILITY_ENDING) in known
         )
     )
     for name in names:

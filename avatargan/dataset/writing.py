@@ -8,6 +8,7 @@ A built set is a folder with ``dataset.json`` (the index), ``attributes.json`` (
 import hashlib
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ from avatargan.dataset.opening import (
     INDEX_FILE,
     TAGS_FILE,
 )
+from avatargan.dataset.report import REPORT_FILE
 from avatargan.dataset.tags import FILE, SOURCE, SPLIT, with_unknown, write_tags
 from avatargan.errors import OutputError
 from avatargan.files import atomic_folder
@@ -32,6 +34,8 @@ from avatargan.version import __version__
 
 #: Shards are written from memory, so this bounds what a build takes.
 SHARD_BYTES = 64 * 2**20
+_FILES = frozenset({INDEX_FILE, ATTRIBUTES_FILE, TAGS_FILE, REPORT_FILE})
+_SHARD_NAME = re.compile(r"pictures-\d{5,}\.npy")
 
 
 class SetWriter:
@@ -133,3 +137,13 @@ def check_set_folder(out: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{out} is not a set that was built here; choose another folder")
     if out.exists() and not overwrite:
         raise OutputError(f"{out} exists already; choose another folder, or --overwrite it")
+    foreign = sorted(
+        path.name
+        for path in (out.iterdir() if out.exists() else ())
+        if path.name not in _FILES and _SHARD_NAME.fullmatch(path.name) is None
+    )
+    if foreign:
+        raise OutputError(
+            f"{out} holds '{foreign[0]}', which is not the set's and would be lost with it; move "
+            "it away, or choose another folder"
+        )

@@ -15,7 +15,7 @@ from avatargan.attributes import UNKNOWN, Taxonomy
 from avatargan.dataset import Dataset, split_of
 from avatargan.dataset.dataset import fit_square
 from avatargan.dataset.stores import FolderStore
-from avatargan.dataset.tags import FILE, PROBABILITY_ENDING
+from avatargan.dataset.tags import FILE, PROBABILITY_ENDING, is_utf8
 from avatargan.devices import usable_cores
 from avatargan.errors import DatasetError, OptionError
 from avatargan.parallel import ordered_map
@@ -115,9 +115,7 @@ class FolderTagger:
 
     def _decode(self, index: int) -> tuple[str, Pixels] | SkippedPicture:
         file = self.files[index]
-        try:
-            file.encode()
-        except UnicodeEncodeError:
+        if not is_utf8(file):
             shown = file.encode(errors="backslashreplace").decode()
             return SkippedPicture(shown, "its name is not valid UTF-8, which a table must be")
         try:

@@ -22,6 +22,7 @@ from torch.nn import functional
 from avatargan.attributes import UNKNOWN, Taxonomy
 from avatargan.dataset import TEST, TRAIN, Dataset
 from avatargan.errors import DatasetError, OptionError
+from avatargan.latents import check_seed
 from avatargan.parallel import ordered_map
 from avatargan.tagging.augmentation import Augmenter, paper_background
 from avatargan.tagging.calibration import fit_temperature
@@ -71,8 +72,7 @@ class TrainingOptions:
             raise OptionError(f"the number of steps must be 1 or more, got {self.steps}")
         if self.batch < 2:
             raise OptionError(f"a batch must have 2 pictures or more, got {self.batch}")
-        if self.seed < 0:
-            raise OptionError(f"the seed must not be negative, got {self.seed}")
+        check_seed(self.seed)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from typing import Any
 from PIL import Image
 
 from avatargan.errors import CheckpointError, OptionError, OutputError
-from avatargan.files import write_atomically
+from avatargan.files import read_regular, write_atomically
 from avatargan.training import checkpoints
 from avatargan.version import __version__
 
@@ -96,7 +96,7 @@ class RunFolder:
             OptionError: there is no run in this folder, or its file is damaged.
         """
         try:
-            config = json.loads(self.config_path.read_bytes())
+            config = json.loads(read_regular(self.config_path))
         except (FileNotFoundError, NotADirectoryError):
             raise OptionError(f"{self.path}: there is no run in it (no config.json)") from None
         except (OSError, ValueError, RecursionError) as error:

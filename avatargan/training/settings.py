@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from avatargan.errors import OptionError, did_you_mean
+from avatargan.files import read_regular
 from avatargan.latents import check_seed
 from avatargan.networks.registry import NETWORKS, NetworkFamily, network_family
 from avatargan.training.regularizers import REGULARIZERS, check_regularizer
@@ -19,6 +20,8 @@ SWITCH = ("auto", "on", "off")
 SPLITS = ("train", "all")
 #: Pictures that share a minibatch statistic in the critic of avatar128.
 STATISTIC_GROUP = 8
+#: More does not fit into the counters of checkpoints.
+_LARGEST_WHOLE_NUMBER = 2**63 - 1
 
 
 def _setting(default: Any, help_text: str, **limits: Any) -> Any:
@@ -201,7 +204,7 @@ def read_config(path: Path) -> dict[str, Any]:
         OptionError: the file is missing, or is not a table of settings.
     """
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = read_regular(path).decode("utf-8-sig")
         values = tomllib.loads(text) if path.suffix == ".toml" else json.loads(text)
     except FileNotFoundError:
         raise OptionError(f"{path}: there is no such file") from None
@@ -229,6 +232,8 @@ def _check(name: str, value: Any, limits: Mapping[str, Any], default: Any) -> No
         raise OptionError(f"{option} must be {words[kinds[-1]]}, got {value!r}")
     if isinstance(value, float) and not math.isfinite(value):
         raise OptionError(f"{option} must be a finite number, got {value}")
+    if isinstance(value, int) and value > _LARGEST_WHOLE_NUMBER:
+        raise OptionError(f"{option} must be at most {_LARGEST_WHOLE_NUMBER}")
     if "choices" in limits and value not in limits["choices"]:
         choices = limits["choices"]
         raise OptionError(

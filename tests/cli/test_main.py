@@ -1,5 +1,7 @@
 """Errors, exit codes and help, whatever the command."""
 
+import json
+import os
 import subprocess
 import sys
 
@@ -104,3 +106,31 @@ def test_closed_streams_are_no_error(weights, closed, kept):
 def test_what_the_system_says_about_a_path_is_one_line(run, raising):
     raising.append(PermissionError(13, "Permission denied", "/root/avatars"))
     assert run("raising").error == "/root/avatars: Permission denied"
+
+
+def test_a_disk_that_is_full_is_no_bug(run, raising):
+    raising.append(OSError(28, "No space left on device"))
+    assert "cannot write a temporary file: No space left on device; free" in run("raising").error
+
+
+def test_what_is_quoted_from_a_hostile_file_does_not_flood_the_terminal(run, raising):
+    raising.append(OptionError(f"tags.csv: no picture '{'x' * 100_000}'; choose another"))
+    error = run("raising").error
+    assert len(error) < 1100
+    assert error.startswith("tags.csv: no picture 'xxx")
+    assert error.endswith("'; choose another")
+
+
+def test_names_that_are_not_utf8_are_shown_with_an_escape(tmp_path):
+    missing = os.fsencode(tmp_path) + b"/\xff.tar"
+    script = "import sys; from avatargan.cli import _replace_closed_streams as open_, output;"
+    script += "open_(); output.show_json({'file': sys.argv[1]})"
+    command = [sys.executable, "-c", script, missing]
+    environment = {
+        **os.environ,
+        "PYTHONUTF8": "0",
+        "LC_ALL": "C.UTF-8",
+        "PYTHONIOENCODING": "utf-8",
+    }
+    outcome = subprocess.run(command, capture_output=True, env=environment, check=True)
+    assert json.loads(outcome.stdout)["file"] == os.fsdecode(missing)

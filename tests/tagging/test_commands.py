@@ -147,6 +147,7 @@ def test_a_head_that_is_not_good_enough_is_refused(faces, tmp_path, one_line):
         (["train-tagger", "nowhere", "--out", "t.safetensors"], "nowhere: there is no such"),
         (["train-tagger", "nowhere", "--out", "t.pt"], "should end in .safetensors"),
         (["train-tagger", ".", "--out", "t.safetensors", "--resume", "--dry-run"], "go together"),
+        (["tag", ".", "--out", "x.csv", "--skipped", "./x.csv"], "cannot both be x.csv"),
     ],
 )
 def test_mistakes_are_one_line_and_leave_nothing(
@@ -204,3 +205,11 @@ def test_the_accuracy_is_shown_before_anything_is_saved(
     assert main(["teach", "glasses", "--examples", str(glasses), "--out", str(head)]) == code
     assert "right of 60 examples" in shown
     assert head.exists() == (answer == "y")
+
+
+def test_a_seed_that_torch_does_not_take_is_refused(faces, tmp_path, one_line):
+    out = tmp_path / "t.safetensors"
+    assert "a seed must be from 0 to" in one_line(
+        "train-tagger", faces, "--out", out, "--seed", 10**30
+    )
+    assert not any(tmp_path.iterdir())

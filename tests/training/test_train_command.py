@@ -193,6 +193,14 @@ def test_mistakes_are_one_line_and_code_2(faces, cache, tmp_path_factory, argume
     assert message in errors
 
 
+def test_a_number_that_no_counter_holds_is_refused(faces, cache, tmp_path):
+    (tmp_path / "settings.json").write_text(f'{{"images": {"9" * 400}}}')
+    arguments = [str(faces), "--config", str(tmp_path / "settings.json"), "--dry-run"]
+    code, _, errors = in_this_process(arguments, cache)
+    assert code == 2
+    assert "--images must be at most" in errors
+
+
 def in_this_process(arguments, cache):
     """Run the command without the seconds that importing torch takes."""
     output, errors = io.StringIO(), io.StringIO()
