@@ -20,7 +20,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 from avatargan.devices import choose_device
-from avatargan.errors import AvatarGanError, OptionError, one_line, shortened
+from avatargan.errors import AvatarGanError, OptionError, OutputError, one_line, shortened
 from avatargan.training import run as runs
 from avatargan.training.distributed import joined_processes
 from avatargan.training.loop import Outcome, train
@@ -52,22 +52,44 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         outcome = _run(given)
-        if sys.stdout is not None:
-            sys.stdout.flush()
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except AvatarGanError as error:
-        print(f"error: {shortened(one_line(str(error)))}", file=sys.stderr)  # noqa: T201
-        return 2
+        return _fail(str(error))
+    except OSError as error:
+        # A path that cannot even be looked at: its name is too long, its folder is not the user's.
+        if error.filename is None:
+            raise
+        return _fail(f"{os.fsdecode(error.filename)}: {error.strerror}")
     if outcome is not None and outcome.signal is not None:
         return 128 + outcome.signal
     return 0
 
 
+def _fail(message: str) -> int:
+    """Say on one line what the user has to mend; return the exit code."""
+    print(f"error: {shortened(one_line(message))}", file=sys.stderr)  # noqa: T201
+    return 2
+
+
+def _show(text: str) -> None:
+    """Print a result.
+
+    Raises:
+        OutputError: the output went to a file, and the disk is full.
+    """
+    try:
+        print(text, flush=True)  # noqa: T201
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"cannot write the output: {error.strerror}") from error
+
+
 def _run(given: argparse.Namespace) -> Outcome | None:
     if given.report is not None:
-        print(write_report(RunFolder(given.report)))  # noqa: T201
+        _show(str(write_report(RunFolder(given.report))))
         return None
     changes = _settings_given(given)
     if given.resume is not None:
@@ -94,7 +116,7 @@ def _run(given: argparse.Namespace) -> Outcome | None:
         if given.dry_run:
             opened = [source.open() for source in sources]
             lines = plan_lines(settings, opened, processes)
-            print("\n".join(lines))  # noqa: T201
+            _show("\n".join(lines))
             return None
         if processes.is_first:
             stack.enter_context(folder.lock())

@@ -143,6 +143,20 @@ def only_writer(folder: Path, shown: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
+def check_writable(folder: str | os.PathLike[str]) -> None:
+    """Make a folder and find out, before any long work, that files can be written to it.
+
+    Raises:
+        OutputError: they cannot.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(f"cannot write to {folder}: {_reason(error)}") from error
+
+
 def is_special(path: str | os.PathLike[str]) -> bool:
     """Tell whether a path is there and is neither a file nor a folder, but a pipe or a device.
 

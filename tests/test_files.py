@@ -10,7 +10,7 @@ import threading
 import pytest
 
 from avatargan.errors import OutputError
-from avatargan.files import atomic_writer, read_regular, write_atomically
+from avatargan.files import atomic_writer, check_writable, read_regular, write_atomically
 
 
 def names(folder):
@@ -143,3 +143,13 @@ def test_what_would_fill_the_memory_is_not_read(tmp_path, monkeypatch):
         read_regular(tmp_path / "large")
     (tmp_path / "large").write_bytes(b"1234")
     assert read_regular(tmp_path / "large") == b"1234"
+
+
+def test_a_folder_that_cannot_be_written_to_is_found_out_early(tmp_path):
+    check_writable(tmp_path / "new" / "folder")
+    assert not list((tmp_path / "new" / "folder").iterdir())
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot write to"):
+        check_writable(tmp_path / "file")
+    with pytest.raises(OutputError, match="cannot write to"):
+        check_writable("/proc/nowhere")

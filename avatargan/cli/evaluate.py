@@ -16,6 +16,7 @@ from avatargan.cli.options import (
 )
 from avatargan.cli.output import note, progress, refuse_existing, show, show_json
 from avatargan.errors import OptionError
+from avatargan.files import check_writable
 
 if TYPE_CHECKING:
     from avatargan.evaluation import Evaluation, Findings
@@ -184,6 +185,7 @@ def evaluate(
     if dry_run:
         _report_dry_run(evaluation, out, as_json=json)
         return
+    check_writable(out)
     findings, gallery = run_evaluation(evaluation, functools.partial(progress, quiet=quiet))
     _write(findings, files, evaluation_page(findings, gallery).html(), overwrite=overwrite)
     if json:

@@ -228,3 +228,17 @@ def test_training_needs_torch_numpy_pillow_and_safetensors_alone(faces, cache, t
     )
     assert done.returncode == 0, done.stderr
     assert "Left out: charts need matplotlib" in (tmp_path / "run" / "report.html").read_text()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+def test_a_plan_that_cannot_be_printed_is_an_error_of_one_line(faces, cache):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "train.py", str(faces), "--dry-run", "--cache-folder", str(cache)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=100,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "error: cannot write the output: No space left on device\n"
