@@ -1,15 +1,22 @@
 """What tests of several parts share."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from avatargan.attributes import Taxonomy
 from avatargan.networks import Generator
 from avatargan.pipeline import AvatarPipeline
 from avatargan.weights import write_weights
+
+# A look at each property in every run; HYPOTHESIS_PROFILE=thorough looks longer.
+settings.register_profile("quick", max_examples=30)
+settings.register_profile("thorough", max_examples=1000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 SHARED = Path(__file__).parent.parent.parent / "shared"
 

@@ -195,6 +195,7 @@ def test_a_pipe_is_refused_instead_of_waited_for(tmp_path):
         load_generator(tmp_path / "pipe.safetensors")
 
 
+@pytest.mark.slow
 def test_the_same_weights_give_the_same_bytes_in_every_process(tmp_path):
     """Recipes name weights by their SHA-256: writing them again must not change it."""
     code = (

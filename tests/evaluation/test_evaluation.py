@@ -249,6 +249,7 @@ def test_the_gallery_keeps_the_worst_of_each_character():
     assert [pair.captions for pair in extremes.pairs()] == [("a", "0.7"), ("b", "0.5")]
 
 
+@pytest.mark.slow
 def test_the_estimate_counts_what_is_really_drawn_and_looked_at(prepare, monkeypatch):
     evaluation = prepare(metrics=all_but_memorisation())
     work = estimate_work(evaluation)

@@ -46,6 +46,7 @@ def undisturbed(folder: Path, options: list[str]) -> int:
     return sum(1 for _ in folder.rglob("*"))
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_two_kills_leave_no_trace(other_weights, tmp_path):
     options = ["--weights", str(other_weights), "--allow-duplicates", "--device", "cpu"]

@@ -91,6 +91,7 @@ def test_good_pictures_among_broken_ones_are_cropped_all_the_same(scenes, tmp_pa
     assert run.summary.quarantined["not a file"] == 1
 
 
+@pytest.mark.slow
 def test_a_picture_that_crashes_or_hangs_its_process_loses_only_itself(
     scenes, tmp_path, monkeypatch
 ):

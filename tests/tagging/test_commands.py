@@ -102,6 +102,7 @@ def test_training_a_tagger_and_tagging_with_it(faces, tmp_path, avatargan, monke
     assert "exists already" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_teaching_and_tagging_with_what_was_taught(glasses, tmp_path, avatargan):
     head = tmp_path / "glasses.safetensors"
     done = avatargan("teach", "glasses", "--examples", glasses, "--out", head, "--yes")

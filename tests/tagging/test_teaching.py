@@ -56,6 +56,7 @@ def test_what_cannot_be_seen_is_not_claimed_to_be_known(drawn, shipped, tmp_path
     assert chance.probabilities.max(1).mean() < 0.8
 
 
+@pytest.mark.slow
 def test_more_than_two_choices(faces, shipped, tmp_path):
     rows = [line.split(",") for line in (faces / "tags.csv").read_text().splitlines()[1:]]
     for file, coat, _ in rows:

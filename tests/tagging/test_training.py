@@ -31,6 +31,7 @@ def run(trainer, steps=None):
     return trainer
 
 
+@pytest.mark.slow
 def test_colours_are_learnt_in_a_few_steps(trainer, tmp_path):
     trained = run(trainer(TrainingOptions(steps=60, batch=16)))
     network, temperatures = trained.finish()
@@ -104,7 +105,11 @@ def test_every_picture_is_seen_once_in_each_epoch(trainer):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"steps": 0}, "1 or more"), ({"batch": 1}, "2 pictures"), ({"seed": -1}, "not be negative")],
+    [
+        ({"steps": 0}, "1 or more"),
+        ({"batch": 1}, "2 pictures"),
+        ({"seed": -1}, r"from 0 to 2\^63-1"),
+    ],
 )
 def test_options_out_of_range(trainer, options, message):
     with pytest.raises(OptionError, match=message):

@@ -97,6 +97,7 @@ def torchrun(count: int, *arguments: object) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_with_another_number_of_processes(tmp_path, faces, cache):
     out = tmp_path / "run"
     options = {**TINY, "images": 32, "checkpoint_every": 16}

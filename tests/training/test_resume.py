@@ -72,7 +72,7 @@ def position(folder):
     return int(there[-1].stem) if there else -1
 
 
-@pytest.mark.parametrize("network", ["avatar128", "dcgan64"])
+@pytest.mark.parametrize("network", [pytest.param("avatar128", marks=pytest.mark.slow), "dcgan64"])
 def test_a_run_killed_and_continued_ends_with_the_same_bytes(tmp_path, faces, cache, network):
     changes = {"network": network, "checkpoint_every": 16, "images": 240}
     if network == "dcgan64":
@@ -145,6 +145,7 @@ def test_a_signal_saves_where_the_run_stands_and_leaves(
     assert signal.getsignal(number) in (signal.default_int_handler, signal.SIG_DFL)
 
 
+@pytest.mark.slow
 def test_a_step_that_takes_too_long_is_not_waited_for(tmp_path, faces, cache):
     """It is interrupted, and what was learnt before it is saved."""
     process = PROCESSES.Process(

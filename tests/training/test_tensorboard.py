@@ -11,6 +11,7 @@ from avatargan.training.settings import TrainingSettings
 from tests.training.test_train_command import TINY, in_this_process
 
 
+@pytest.mark.slow
 def test_a_run_writes_events_that_tensorboard_reads(tmp_path, faces, cache):
     accumulator = pytest.importorskip(
         "tensorboard.backend.event_processing.event_accumulator", reason="tensorboard is missing"

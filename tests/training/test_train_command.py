@@ -107,6 +107,7 @@ def test_psi_0_draws_one_face_for_all_seeds(trained):
     assert np.array_equal(*(np.asarray(picture.image) for picture in pictures))
 
 
+@pytest.mark.slow
 def test_it_can_be_fine_tuned_with_other_tags(trained, tmp_path, cache):
     faces = write_faces(tmp_path / "mine")
     tags = (faces / "tags.csv").read_text().replace("red", "pink")
@@ -230,6 +231,7 @@ def test_training_needs_torch_numpy_pillow_and_safetensors_alone(faces, cache, t
     assert "Left out: charts need matplotlib" in (tmp_path / "run" / "report.html").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
 def test_a_plan_that_cannot_be_printed_is_an_error_of_one_line(faces, cache):
     with Path("/dev/full").open("w") as full:

@@ -152,6 +152,7 @@ def test_transparent_exports(browser, url_with_matting):
     app.close()
 
 
+@pytest.mark.slow
 def test_the_chosen_picture_without_its_background(browser, url_with_matting):
     app = AppPage(browser, url_with_matting)
     app.page.locator("#detail .ag-switch input").check()
