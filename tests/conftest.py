@@ -13,8 +13,9 @@ from avatargan.networks import Generator
 from avatargan.pipeline import AvatarPipeline
 from avatargan.weights import write_weights
 
-# A look at each property in every run; HYPOTHESIS_PROFILE=thorough looks longer.
-settings.register_profile("quick", max_examples=30)
+# A look at each property in every run; HYPOTHESIS_PROFILE=thorough looks longer. Neither has a
+# deadline: machines that run tests are shared.
+settings.register_profile("quick", max_examples=30, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
