@@ -33,6 +33,7 @@ def test_the_default_rate_is_one_request_a_second_across_runs_and_for_robots_too
     assert min(gaps(requests)) >= 1.0
 
 
+@pytest.mark.slow
 def test_redirects_and_repeated_requests_keep_the_pace_one_at_a_time(serve, tmp_path):
     site = serve(characters=2, hazards=True, retry_after="0")
     description = site.describe(rate="retries = 2\ntimeout_seconds = 0.3")

@@ -116,6 +116,7 @@ def test_teaching_and_tagging_with_what_was_taught(glasses, tmp_path, avatargan)
     assert data.attributes.offered("glasses") == ("no", "yes")
 
 
+@pytest.mark.slow
 def test_a_head_that_is_not_good_enough_is_refused(faces, tmp_path, one_line):
     """Which of the drawings were made first nobody can see."""
     for index, path in enumerate(sorted(faces.glob("*.png"))):

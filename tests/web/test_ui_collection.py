@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 
+import pytest
 from playwright.sync_api import expect
 
 from avatargan import Recipe, read_recipe
@@ -38,6 +39,7 @@ def test_a_favourite_survives_a_reload_and_reopens_with_all_its_settings(app: Ap
     assert app.recipes() == [kept]
 
 
+@pytest.mark.slow
 def test_history_keeps_what_was_asked_for_newest_first(app: AppPage):
     app.set_count(1)
     for seed in ("1", "2"):
@@ -53,6 +55,7 @@ def test_history_keeps_what_was_asked_for_newest_first(app: AppPage):
     expect(app.shelf("history")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_favourites_can_be_removed(app: AppPage):
     app.heart()
     app.open_tab("Collection")
@@ -108,6 +111,7 @@ def test_damaged_storage_is_read_as_far_as_it_is_whole(app: AppPage):
         assert app.page.evaluate("avatargan.storage.favourites().length") == usable, stored
 
 
+@pytest.mark.slow
 def test_a_page_with_damaged_storage_still_works(browser, server_url):
     storage = {
         "avatargan.favourites": json.dumps([None, GOOD_ENTRY]),

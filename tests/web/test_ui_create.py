@@ -1,5 +1,6 @@
 """The Create tab in a real browser."""
 
+import pytest
 from playwright.sync_api import expect
 
 from avatargan import AvatarPipeline, Recipe
@@ -44,6 +45,7 @@ def test_a_locked_seed_draws_the_same_pictures_again(app: AppPage):
     assert (app.recipes(), app.picture_in_detail()) == (first, picture)
 
 
+@pytest.mark.slow
 def test_an_unlocked_seed_is_rolled_for_every_draw(app: AppPage):
     app.set_count(1)
     app.draw()
@@ -52,6 +54,7 @@ def test_an_unlocked_seed_is_rolled_for_every_draw(app: AppPage):
     assert app.seed() != first
 
 
+@pytest.mark.slow
 def test_the_dice_rolls_a_seed_that_is_then_drawn(app: AppPage):
     app.set_count(1)
     app.page.locator("#seed .ag-dice").click()
@@ -112,6 +115,7 @@ def test_draws_variations_and_goes_back(app: AppPage):
     assert app.recipes() == first
 
 
+@pytest.mark.slow
 def test_settings_of_a_variation_draw_that_variation(app: AppPage):
     app.page.locator("[data-vary]").click()
     expect(app.page.locator("#gallery h2")).to_have_text("Variations")
@@ -136,6 +140,7 @@ def test_two_visitors_do_not_see_one_anothers_pictures(app: AppPage, browser, se
     other.close()
 
 
+@pytest.mark.slow
 def test_choices_can_be_made_with_the_keyboard(app: AppPage):
     app.page.locator("#choice-hair input:checked").focus()
     app.page.keyboard.press("ArrowRight")
@@ -180,6 +185,7 @@ def test_nothing_is_fetched_from_elsewhere(app: AppPage, server_url: str):
     assert foreign == []
 
 
+@pytest.mark.slow
 def test_recipes_on_the_page_are_recipes(app: AppPage):
     for text in app.page.locator("#gallery [data-recipe]").evaluate_all(
         "cells => cells.map(cell => cell.dataset.recipe)"

@@ -91,6 +91,7 @@ def test_the_zip_holds_what_the_command_would_write(
     assert len(json.loads(files["sheets/sheet-0.json"])["frames"]) == 20
 
 
+@pytest.mark.slow
 def test_without_manifest_and_sheets_and_with_a_seed_that_is_rolled(app: AppPage):
     set_up(app, count=2, size=128, seed="")
     app.page.locator("#export-manifest input").uncheck()
@@ -178,6 +179,7 @@ def test_the_chosen_picture_without_its_background(browser, url_with_matting):
     app.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("locale", "tab"), [("en-US", "Export"), ("ja-JP", "書き出し")])
 def test_the_export_tab_fits_a_phone(browser, server_url, locale, tab):
     app = AppPage(browser, server_url, viewport=PHONE, locale=locale)

@@ -15,11 +15,11 @@ from tests.web.conftest import ROOT, ServerProcess
 @pytest.mark.parametrize(
     ("locale", "language"),
     [
-        ("fr-FR", "en"),
-        ("zh-CN", "zh-CN"),
+        pytest.param("fr-FR", "en", marks=pytest.mark.slow),
+        pytest.param("zh-CN", "zh-CN", marks=pytest.mark.slow),
         ("ja-JP", "ja"),
-        ("ko-KR", "ko"),
-        ("zh-TW", "zh-CN"),
+        pytest.param("ko-KR", "ko", marks=pytest.mark.slow),
+        pytest.param("zh-TW", "zh-CN", marks=pytest.mark.slow),
     ],
 )
 def test_the_page_follows_the_browser(browser, server_url, locale, language):

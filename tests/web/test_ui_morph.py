@@ -64,6 +64,7 @@ def test_seeds_will_do(app: AppPage):
     assert [keyframe["seed"] for keyframe in keyframes] == [3, 2**63 - 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", ["3, cat", "3, 9223372036854775808", "1 " * 13])
 def test_what_cannot_be_drawn_is_said(app: AppPage, seeds):
     app.open_tab("Morph")

@@ -2,6 +2,7 @@
 
 import io
 
+import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -33,6 +34,7 @@ def test_a_png_sets_every_control_and_is_drawn_again(app: AppPage, pipe: AvatarP
     assert app.recipes() == [avatar.recipe.model_dump(mode="json")]
 
 
+@pytest.mark.slow
 def test_the_same_file_can_be_restored_twice(app: AppPage, pipe: AvatarPipeline):
     [avatar] = pipe.generate([3], size=128)
     for _ in range(2):
@@ -41,6 +43,7 @@ def test_the_same_file_can_be_restored_twice(app: AppPage, pipe: AvatarPipeline)
         app.page.locator("#restore .ag-compare").wait_for()
 
 
+@pytest.mark.slow
 def test_an_edited_picture_is_told_from_the_original(app: AppPage, pipe: AvatarPipeline):
     [avatar] = pipe.generate([3], size=128)
     edited = avatar.image.copy()
