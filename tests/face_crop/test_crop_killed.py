@@ -68,6 +68,7 @@ def check(pipe, tmp_path, kills: int, pictures: int, jobs: int) -> None:
     assert tree(tmp_path / "killed") == tree(tmp_path / "undisturbed")
 
 
+@pytest.mark.slow
 def test_two_kills_leave_no_trace(pipe, tmp_path):
     check(pipe, tmp_path, kills=2, pictures=15, jobs=1)
 

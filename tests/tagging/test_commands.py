@@ -69,6 +69,7 @@ def test_from_a_folder_to_a_set_with_tags(faces, tmp_path, avatargan, capsys):
     assert [row["file"] for row in table(skipped)] == ["broken.png"]
 
 
+@pytest.mark.slow
 def test_training_a_tagger_and_tagging_with_it(faces, tmp_path, avatargan, monkeypatch, capsys):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     out = tmp_path / "tagger.safetensors"

@@ -67,6 +67,7 @@ def test_favourites_can_be_removed(app: AppPage):
     expect(app.page.locator("#detail .ag-heart")).to_have_attribute("aria-pressed", "false")
 
 
+@pytest.mark.slow
 def test_all_favourites_download_as_one_zip(app: AppPage, pipe):
     for index in range(3):
         app.page.locator("#gallery .ag-picture").nth(index).click()
@@ -105,6 +106,7 @@ DAMAGED = [
 ]
 
 
+@pytest.mark.slow
 def test_damaged_storage_is_read_as_far_as_it_is_whole(app: AppPage):
     for stored, usable in DAMAGED:
         app.page.evaluate("text => localStorage.setItem('avatargan.favourites', text)", stored)

@@ -73,6 +73,7 @@ def test_enter_draws_and_large_seeds_keep_every_digit(app: AppPage):
     assert str(LARGEST_SEED) in name
 
 
+@pytest.mark.slow
 def test_a_seed_that_is_none_is_explained(app: AppPage):
     app.type_seed("twelve")
     app.page.locator("#draw").click()

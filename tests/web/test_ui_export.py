@@ -127,6 +127,7 @@ def test_the_template_has_a_live_example_and_says_what_is_wrong(app: AppPage):
     expect(example).to_contain_text("blue_7.png")
 
 
+@pytest.mark.slow
 def test_there_are_no_switches_for_what_cannot_be_had(browser, url_without_matting):
     app = AppPage(browser, url_without_matting)
     expect(app.page.locator("[data-download]")).to_be_visible()
@@ -137,6 +138,7 @@ def test_there_are_no_switches_for_what_cannot_be_had(browser, url_without_matti
     app.close()
 
 
+@pytest.mark.slow
 def test_transparent_exports(browser, url_with_matting):
     app = AppPage(browser, url_with_matting)
     set_up(app, count=2, size=128, seed="3")

@@ -63,6 +63,7 @@ def test_no_text_of_the_page_is_left_over():
     assert set(unused) == built
 
 
+@pytest.mark.slow
 def test_weights_with_other_attributes_get_other_controls(browser, other_weights, tmp_path):
     server = ServerProcess(tmp_path / "log.txt", other_weights)
     try:

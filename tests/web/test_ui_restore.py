@@ -52,6 +52,7 @@ def test_an_edited_picture_is_told_from_the_original(app: AppPage, pipe: AvatarP
     assert "edited" in verdict(app)
 
 
+@pytest.mark.slow
 def test_a_recipe_of_other_weights_sets_what_fits(app: AppPage, pipe: AvatarPipeline):
     [avatar] = pipe.generate([3], hair="red", size=128)
     foreign = avatar.recipe.model_copy(
