@@ -2,11 +2,11 @@
 
     python tools/ziggurat_tables.py avatargan/web/page/ziggurat.js
 
-The layers follow from one number, the start of the tail (Marsaglia and Tsang, "The ziggurat method
-for generating random variables", 2000): all have the same area. They are computed with 60 digits
-and rounded once. NumPy's own widths are up to 76 last bits away from that, and a number is a draw of
-52 bits times the width of its layer: so each width is the neighbour of the computed one that gives
-the very numbers that NumPy draws.
+The layers follow from one number, the start of the tail (Marsaglia and Tsang, "The ziggurat
+method for generating random variables", 2000): all have the same area. They are computed with 60
+digits and rounded once. NumPy's own widths are up to 76 last bits away from that, and a number is
+a draw of 52 bits times the width of its layer: so each width is the neighbour of the computed one
+that gives the very numbers that NumPy draws.
 """
 
 import sys
@@ -38,12 +38,12 @@ def layers() -> tuple[list[int], list[float], list[float]]:
     x = [mpf(0)] * LAYERS
     x[LAYERS - 1] = tail
     for i in range(LAYERS - 2, 0, -1):
-        x[i] = sqrt(-2 * log(area / x[i + 1] + exp(-x[i + 1] ** 2 / 2)))
+        x[i] = sqrt(-2 * log(area / x[i + 1] + exp(-(x[i + 1] ** 2) / 2)))
     base = area / exp(-tail * tail / 2)
     thresholds = [int(floor(tail / base * MANTISSA)), 0]
     thresholds += [int(floor(x[i - 1] / x[i] * MANTISSA)) for i in range(2, LAYERS)]
     widths = [float(base / MANTISSA)] + [float(x[i] / MANTISSA) for i in range(1, LAYERS)]
-    heights = [1.0] + [float(exp(-x[i] ** 2 / 2)) for i in range(1, LAYERS)]
+    heights = [1.0] + [float(exp(-(x[i] ** 2) / 2)) for i in range(1, LAYERS)]
     return thresholds, widths, heights
 
 

@@ -20,6 +20,7 @@ from avatargan.cli import (
     dataset,
     evaluate,
     export,
+    export_onnx,
     generate,
     grid,
     info,
@@ -81,6 +82,7 @@ def _root(
 
 app.command(cls=AttributeCommand, epilog=generate.EXAMPLES)(generate.generate)
 app.command(cls=AttributeCommand, epilog=export.EXAMPLES)(export.export)
+app.command(name="export-onnx", epilog=export_onnx.EXAMPLES)(export_onnx.export_onnx)
 app.command(cls=AttributeListCommand, epilog=grid.EXAMPLES)(grid.grid)
 app.command(epilog=verify.EXAMPLES)(verify.verify)
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)

@@ -175,8 +175,8 @@ class Generator(ConditionalGenerator):
 
     def synthesis_from_embedding(self, w: Tensor, palette: Tensor) -> Tensor:
         """See :meth:`ConditionalGenerator.synthesis_from_embedding`."""
-        w_and_palette = torch.cat([w, palette.expand(len(w), -1)], dim=1)
-        x = self.const.expand(len(w), -1, -1, -1)
+        w_and_palette = torch.cat([w, palette.expand(w.shape[0], -1)], dim=1)
+        x = self.const.expand(w.shape[0], -1, -1, -1)
         image: Tensor | None = None
         for size, block in self.blocks.items():
             x, rgb = block(x, w if int(size) < PALETTE_FROM_SIZE else w_and_palette)
