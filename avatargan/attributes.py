@@ -6,7 +6,8 @@ or other choices work in every part of the package without a line being changed.
 
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NoReturn
 
 import numpy as np
 
@@ -97,21 +98,18 @@ class Taxonomy(Mapping[str, tuple[str, ...]]):
         """
         offered = (*self.offered(name), ANY)
         if choice not in offered:
-            raise AttributeChoiceError(
-                f"{name} has no choice '{choice}'{did_you_mean(str(choice), offered)} "
-                f"(choices: {', '.join(offered)})"
-            )
+            self._refuse(name, choice, offered)
         return choice
 
     def index(self, name: str, choice: str) -> int:
-        """Return the index of a choice in the embedding of its attribute.
+        """Return the index of a definite choice, ``unknown`` included, in its embedding.
 
         Raises:
             AttributeChoiceError: there is no such attribute or choice.
         """
         self._require_attribute(name)
         if choice not in self._choices[name]:
-            self.check(name, choice)
+            self._refuse(name, choice, self.offered(name))
         return self._choices[name].index(choice)
 
     def resolve(self, wanted: Mapping[str, str], seed: int) -> dict[str, str]:
@@ -136,6 +134,13 @@ class Taxonomy(Mapping[str, tuple[str, ...]]):
         entropy = np.random.SeedSequence([seed, zlib.crc32(name.encode())])
         offered = self.offered(name)
         return offered[int(np.random.Generator(np.random.Philox(entropy)).integers(len(offered)))]
+
+    @staticmethod
+    def _refuse(name: str, choice: object, offered: Sequence[str]) -> NoReturn:
+        raise AttributeChoiceError(
+            f"{name} has no choice '{choice}'{did_you_mean(str(choice), offered)} "
+            f"(choices: {', '.join(offered)})"
+        )
 
     def _require_attribute(self, name: str) -> None:
         if name not in self._choices:

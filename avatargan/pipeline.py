@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from avatargan.attributes import Taxonomy
-from avatargan.errors import OptionError, RecipeError
+from avatargan.errors import OptionError, RecipeError, did_you_mean
 from avatargan.latents import FloatArray, Latents, check_seed, seeds_to_z, slerp
 from avatargan.networks import ConditionalGenerator, Upscaler, load_upscaler
 from avatargan.networks.loading import generator_from_weights
@@ -165,8 +165,7 @@ class AvatarPipeline:
         """Draw recipes one after the other as they come, with flat memory.
 
         Raises:
-            RecipeError: a recipe was made with other weights.
-            OptionError: a recipe asks for a size, attribute or choice that there is not.
+            RecipeError: a recipe cannot be drawn; see :meth:`check_recipe`.
         """
         pending = iter(recipes)
         while chunk := list(islice(pending, self.renderer.chunk)):
@@ -175,7 +174,13 @@ class AvatarPipeline:
     def vary(
         self, recipe: Recipe, strength: float = 0.3, n: int = 6, *, start: int = 0
     ) -> list[Avatar]:
-        """Draw n characters that look like this one; see :func:`avatargan.recipe.vary`."""
+        """Draw n characters that look like this one; see :func:`avatargan.recipe.vary`.
+
+        Raises:
+            RecipeError: the recipe cannot be drawn; see :meth:`check_recipe`.
+            OptionError: as for :func:`avatargan.recipe.vary`.
+        """
+        self.check_recipe(recipe)
         return list(self.draw(vary(recipe, strength, n, start=start)))
 
     def recolour(self, recipe: Recipe, attribute: str) -> list[Avatar]:
@@ -183,11 +188,13 @@ class AvatarPipeline:
 
         Raises:
             OptionError: there is no such attribute, or it is not part of the palette.
+            RecipeError: the recipe cannot be drawn; see :meth:`check_recipe`.
         """
         return list(self.draw(self.recolourings(recipe, attribute)))
 
     def recolourings(self, recipe: Recipe, attribute: str) -> list[Recipe]:
         """Return what :meth:`recolour` would draw; errors as there."""
+        self.check_recipe(recipe)
         choices = self.attributes.offered(attribute)
         if attribute not in self.attributes.palette:
             raise OptionError(
@@ -281,30 +288,56 @@ class AvatarPipeline:
             except OptionError:  # latents may hold a seed of -1, or a psi beyond those of recipes
                 yield None
                 continue
+            if not self.can_draw(recipe):  # labels may be "unknown", which no recipe asks for
+                yield None
+                continue
             z, w = self._latents_of(recipe)
             same = np.array_equal(z, latents.z[row]) and np.array_equal(w, latents.w[row])
             yield recipe if same else None
 
-    def check_recipe(self, recipe: Recipe) -> None:
+    def check_recipe(self, recipe: Recipe, name: str = "") -> None:
         """Make sure that these weights can draw a recipe.
 
+        Args:
+            recipe: from anywhere; it was parsed, which says nothing about what it asks for.
+            name: of the file that it came in, for the message.
+
         Raises:
-            RecipeError: it was made with other weights.
-            OptionError: it asks for a size, attribute or choice that there is not.
+            RecipeError: it was made with other weights, or asks for a size, an attribute or a
+                choice that there is not; "any" and "unknown" are no definite choices.
         """
+        prefix = f"{name}: " if name else ""
         if recipe.weights_sha256 != self.weights_sha256:
             raise RecipeError(
-                f"this recipe needs the weights with SHA-256 {recipe.weights_sha256[:12]}..., "
-                f"loaded are those with {self.weights_sha256[:12]}..."
+                f"{prefix}this recipe needs the weights with SHA-256 "
+                f"{recipe.weights_sha256[:12]}..., loaded are those with "
+                f"{self.weights_sha256[:12]}..."
             )
         if recipe.attributes.keys() != set(self.attributes):
             raise RecipeError(
-                f"this recipe has the attributes {', '.join(recipe.attributes)}; "
+                f"{prefix}this recipe has the attributes {', '.join(recipe.attributes) or 'none'}; "
                 f"the weights want {', '.join(self.attributes)}"
             )
-        for name, choice in recipe.attributes.items():
-            self.attributes.index(name, choice)
-        self._check_size(recipe.size)
+        for attribute, choice in recipe.attributes.items():
+            offered = self.attributes.offered(attribute)
+            if choice not in offered:
+                raise RecipeError(
+                    f"{prefix}this recipe cannot be drawn: {attribute} is '{choice}'"
+                    f"{did_you_mean(choice, offered)} (choices: {', '.join(offered)})"
+                )
+        if recipe.size not in self.sizes:
+            raise RecipeError(
+                f"{prefix}this recipe cannot be drawn: there is no size {recipe.size} "
+                f"(sizes: {', '.join(map(str, self.sizes))})"
+            )
+
+    def can_draw(self, recipe: Recipe) -> bool:
+        """Tell whether :meth:`check_recipe` finds nothing wrong."""
+        try:
+            self.check_recipe(recipe)
+        except RecipeError:
+            return False
+        return True
 
     def _draw_chunk(self, recipes: list[Recipe]) -> Iterator[Avatar]:
         # Runs of one size, in the order that was asked for.

@@ -73,7 +73,7 @@ def test_mistakes_name_the_choices_and_the_nearest_spelling(wanted, message):
 
 def test_indices_follow_the_header():
     assert [SHIPPED_LIKE.index("hair", choice) for choice in SHIPPED_LIKE["hair"]] == [0, 1, 2, 3]
-    with pytest.raises(AttributeChoiceError, match="choices: aqua, black, pink, any"):
+    with pytest.raises(AttributeChoiceError, match=r"choices: aqua, black, pink\)"):
         SHIPPED_LIKE.index("hair", "any colour")
 
 

@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ import torch
 from avatargan import AvatarPipeline
 from avatargan.errors import AvatarGanError, OptionError, RecipeError
 from avatargan.latents import Latents
-from avatargan.recipe import read_recipe
+from avatargan.morph import plan_morph
+from avatargan.recipe import Recipe, read_recipe
 from tests.conftest import write_generator
 
 MANY = range(64)
@@ -189,11 +191,48 @@ def test_recipes_of_other_weights_are_refused(pipe, other_pipe):
         list(pipe.draw([recipe]))
 
 
-def test_a_recipe_cannot_smuggle_in_a_choice_that_is_not_offered(pipe):
-    recipe = pipe.recipes(1)[0]
-    for attributes in ({}, {**recipe.attributes, "hair": "plaid"}, {"style": "tv", "x": "y"}):
-        with pytest.raises(AvatarGanError):
-            list(pipe.draw([recipe.model_copy(update={"attributes": attributes})]))
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"weights_sha256": "0" * 64}, "needs the weights with SHA-256 000000000000"),
+        ({"size": 100}, r"no size 100 \(sizes: 128, 256, 512\)"),
+        ({"attributes": {}}, "has the attributes none; the weights want style, hair, eyes"),
+        ({"attributes": {"style": "tv", "x": "y"}}, "has the attributes style, x"),
+        ({"hair": "any"}, r"hair is 'any' \(choices: aqua, .*, white\)"),
+        ({"hair": "unknown"}, "hair is 'unknown'"),
+        ({"hair": ""}, "hair is ''"),
+        ({"hair": "Pink"}, "hair is 'Pink'; did you mean 'pink'"),
+        ({"style": "any"}, "style is 'any'"),
+    ],
+)
+def test_a_recipe_that_cannot_be_drawn_is_one_kind_of_error_everywhere(pipe, fields, message):
+    [recipe] = pipe.recipes(1)
+    fields = {**fields}
+    changed = {name: fields.pop(name) for name in [*fields] if name in recipe.attributes}
+    recipe = recipe.model_copy(update={"attributes": recipe.attributes | changed, **fields})
+    recipe = Recipe.from_json(recipe.to_json())
+    assert not pipe.can_draw(recipe)
+    for call in (
+        lambda: pipe.check_recipe(recipe),
+        lambda: list(pipe.draw([recipe])),
+        lambda: pipe.vary(recipe, n=1),
+        lambda: pipe.recolourings(recipe, "hair"),
+        lambda: pipe.latents([recipe]),
+        lambda: plan_morph(pipe, [1, recipe], size=128),
+    ):
+        with pytest.raises(RecipeError, match=message):
+            call()
+    with pytest.raises(RecipeError, match=f"^a.png: .*{message}"):
+        pipe.check_recipe(recipe, "a.png")
+
+
+def test_rows_whose_labels_are_unknown_have_no_recipe(pipe):
+    latents = pipe.latents(pipe.recipes([1, 2]))
+    labels = latents.labels.copy()
+    labels[0, 1] = pipe.attributes.index("hair", "unknown")
+    behind = list(pipe.recipes_behind(replace(latents, labels=labels)))
+    assert behind[0] is None
+    assert behind[1] == pipe.recipes(2)[0]
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,7 @@ def generate(
     _refuse_contradictions({name for name, value in given.items() if value is not None})
     fields = {name: value for name, value in (("size", size), ("psi", psi)) if value is not None}
     plan: RecipePlan | LatentsPlan
+    recipe: Recipe | None = None
     if from_latents is not None:
         from avatargan.latents import Latents
 
@@ -159,7 +160,8 @@ def generate(
     elif from_recipe is not None:
         from avatargan.recipe import read_recipe
 
-        plan = RedrawPlan(read_recipe(from_recipe), from_recipe.stem, attributes, fields)
+        recipe = read_recipe(from_recipe)
+        plan = RedrawPlan(recipe, from_recipe.stem, attributes, fields)
     else:
         several = 1 if vary is not None or count is None else count
         plan = SeedsPlan(_choose_seeds(seed, seeds, several, quiet), attributes, fields)
@@ -168,6 +170,8 @@ def generate(
 
     files = _check_outputs(plan, out, sheet, save_latents, overwrite)
     pipeline = load_pipeline(weights, upscaler, device, engine)
+    if recipe is not None:
+        pipeline.check_recipe(recipe, str(from_recipe))
     if dry_run:
         if not isinstance(plan, LatentsPlan):
             for recipe in plan.recipes(pipeline):

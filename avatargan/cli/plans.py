@@ -85,7 +85,6 @@ class RedrawPlan:
         from avatargan.recipe import recipe_from
         from avatargan.version import __version__
 
-        pipeline.check_recipe(self.recipe)
         wanted = {**self.recipe.attributes, **self.attributes}
         fields = {
             "psi": self.recipe.psi,

@@ -157,7 +157,7 @@ def _open(path: Path, pipeline: "AvatarPipeline") -> _Drawable | Verdict:
             needed = f"needs those with SHA-256 {recipe.weights_sha256}"
             return Verdict(file, OTHER_WEIGHTS, reason=needed)
         pipeline.check_recipe(recipe)
-    except (RecipeError, OptionError) as error:
+    except RecipeError as error:
         return Verdict(file, BAD_RECIPE, reason=str(error))
     if image.size != (recipe.size, recipe.size):
         sizes = f"{image.width} x {image.height} px, the recipe says {recipe.size}"

@@ -23,20 +23,22 @@ def keyframe_recipes(
 
     Raises:
         OptionError: a seed, psi or size is out of range.
-        RecipeError: a PNG holds no recipe, or one of other weights.
+        RecipeError: a PNG holds no recipe, or a recipe cannot be drawn.
         PictureError: a PNG cannot be read.
     """
+    pipeline.recipes([], size=size)  # refuses a size that there is not
     recipes = []
     for keyframe in keyframes:
+        name = ""
         if isinstance(keyframe, str | os.PathLike):
+            name = os.fspath(keyframe)
             keyframe = read_recipe(keyframe)
         if isinstance(keyframe, Recipe):
+            pipeline.check_recipe(keyframe, name)
             changed = {"size": size, "psi": keyframe.psi if psi is None else psi}
             recipe = recipe_from(**(keyframe.model_dump() | changed))
         else:
             psi_of_seed = DEFAULT_PSI if psi is None else psi
             (recipe,) = pipeline.recipes(keyframe, psi=psi_of_seed, size=size)
         recipes.append(recipe)
-    for recipe in recipes:
-        pipeline.check_recipe(recipe)
     return recipes

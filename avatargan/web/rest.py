@@ -90,9 +90,7 @@ def create_router(service: AvatarService) -> APIRouter:
         file: Annotated[bytes, File(description="a PNG as avatargan saved it")],
     ) -> RecipeOut:
         recipe = service.read_recipe(file)
-        return RecipeOut(
-            recipe=recipe, drawable=recipe.weights_sha256 == service.pipeline.weights_sha256
-        )
+        return RecipeOut(recipe=recipe, drawable=service.pipeline.can_draw(recipe))
 
     @router.get("/attributes", tags=["read"], summary="What may be asked for")
     def attributes() -> AttributesOut:

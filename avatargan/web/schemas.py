@@ -236,7 +236,7 @@ class RecipeOut(BaseModel):
     """What a picture was drawn from."""
 
     recipe: RecipeJson
-    drawable: bool = Field(description="whether the loaded weights are those of the recipe")
+    drawable: bool = Field(description="whether the loaded weights can draw it")
 
 
 class AttributeOut(BaseModel):

@@ -150,6 +150,7 @@ class AvatarService:
             RecipeError, BusyError: as for :meth:`draw`.
         """
         self._check_count(n)
+        self.pipeline.check_recipe(recipe)
         return self.draw(vary(recipe, strength, n, start=start))
 
     def recolour(self, recipe: Recipe, attribute: str) -> list[Avatar]:
@@ -169,13 +170,16 @@ class AvatarService:
         """Draw recipes and yield each as soon as its portion is done.
 
         Raises:
-            OptionError: there are too many recipes, or one asks for what there is not.
-            RecipeError: a recipe was made with other weights.
+            OptionError: there are too many recipes.
+            RecipeError: a recipe cannot be drawn; nothing was drawn then.
             BusyError: too many requests are waiting, or this one waited too long.
         """
         wanted = list(islice(recipes, self.limits.pictures + 1))
         self._check_count(len(wanted))
         self._check_pixels(wanted)
+        for number, recipe in enumerate(wanted, start=1):
+            name = f"recipe {number} of {len(wanted)}" if len(wanted) > 1 else ""
+            self.pipeline.check_recipe(recipe, name)
         step = self.pipeline.renderer.chunk
         with self._admission() as deadline:
             for start in range(0, len(wanted), step):

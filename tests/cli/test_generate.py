@@ -8,6 +8,7 @@ from PIL import Image
 
 from avatargan import read_recipe
 from avatargan.latents import Latents
+from avatargan.recipe import save_png
 
 
 def pixels(path):
@@ -213,6 +214,24 @@ def test_bad_input_is_one_line_that_names_it(run_small, tmp_path, monkeypatch, a
     Image.new("1", (10000, 10000)).save(tmp_path / "bomb.png")
     before = names(tmp_path)
     assert message in run_small("generate", "--quiet", *arguments).error
+    assert names(tmp_path) == before
+
+
+def test_a_recipe_that_cannot_be_drawn_is_one_line_in_every_command(run_small, tmp_path):
+    run_small("generate", "--seed", 7, "--out", tmp_path)
+    recipe = read_recipe(tmp_path / "avatar-7.png")
+    bad = recipe.model_copy(update={"attributes": recipe.attributes | {"hair": "any"}})
+    path = tmp_path / "any.png"
+    save_png(path, Image.new("RGB", (8, 8)), bad)
+    before = names(tmp_path)
+    redraw = ("generate", "--from-recipe", path, "--out", tmp_path / "again")
+    for command in (
+        redraw,
+        (*redraw, "--dry-run"),
+        (*redraw, "--hair", "pink", "--vary", "0.2"),
+        ("morph", 3, path, "--out", tmp_path / "morph.webp"),
+    ):
+        assert f"{path}: this recipe cannot be drawn: hair is 'any'" in run_small(*command).error
     assert names(tmp_path) == before
 
 

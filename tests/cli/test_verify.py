@@ -62,9 +62,15 @@ def test_the_other_engine_verifies(run_small, drawn):
         ({"size": 65}, "bad recipe", 2),
         ({"attributes": {"hair": "pink"}}, "bad recipe", 2),
         ({"psi": 9.0}, "bad recipe", 2),
+        ({"hair": "any"}, "bad recipe", 2),
+        ({"hair": "unknown"}, "bad recipe", 2),
+        ({"style": ""}, "bad recipe", 2),
     ],
 )
 def test_recipes_of_other_pictures(run_small, drawn, fields, verdict, code):
+    own = read_recipe(drawn / "avatar-10.png").attributes
+    if fields.keys() <= own.keys():
+        fields = {"attributes": own | fields}
     change(drawn / "avatar-10.png", 0, **fields)
     outcome = run_small("verify", drawn, "--json")
     assert outcome.code == code

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from avatargan import AvatarPipeline, Recipe, read_recipe
+from avatargan.recipe import encode_png
 
 LARGEST_SEED = 2**63 - 1
 
@@ -100,6 +101,37 @@ def test_says_that_a_recipe_is_of_other_weights(client):
     other = avatar["recipe"] | {"weights_sha256": "0" * 64}
     reason = refusal(client.post("/api/v1/avatars", json={"recipes": [other]}), 422)
     assert "000000000000" in reason
+
+
+@pytest.mark.parametrize(
+    ("fields", "attributes", "reason"),
+    [
+        ({}, {"hair": "any"}, "hair is 'any'"),
+        ({}, {"eyes": "unknown"}, "eyes is 'unknown'"),
+        ({}, {"style": ""}, "style is ''"),
+        ({"size": 100}, {}, "no size 100"),
+    ],
+)
+def test_a_recipe_that_cannot_be_drawn_costs_nothing_but_an_answer(
+    client, pipe, fields, attributes, reason
+):
+    [recipe] = pipe.recipes([1], size=128)
+    bad = recipe.model_copy(update={"attributes": recipe.attributes | attributes, **fields})
+    png = encode_png(Image.new("RGB", (8, 8)), bad)
+    read = client.post("/api/v1/recipe", files={"file": ("a.png", png)})
+    assert read.json()["drawable"] is False
+    good, bad = recipe.model_dump(mode="json"), bad.model_dump(mode="json")
+    # One connection for all of them: each answer leaves it fit for the next request.
+    with httpx.Client(base_url=client.base_url, limits=httpx.Limits(max_connections=1)) as one:
+        for path, body in [
+            ("avatars", {"recipes": [good, bad]}),
+            ("avatars/variations", {"recipe": bad}),
+            ("avatars/recolourings", {"recipe": bad, "attribute": "hair"}),
+        ]:
+            answer = one.post(f"/api/v1/{path}", json=body)
+            assert reason in refusal(answer, 422)
+            assert ("recipe 2 of 2" in answer.text) == ("recipes" in body)
+            assert one.get("/api/v1/health").json() == {"status": "ok"}
 
 
 def test_tells_what_may_be_asked_for(client, pipe):

@@ -87,13 +87,13 @@ def add_endpoints(service: AvatarService) -> None:
             png: the file in base64.
 
         Returns:
-            {"recipe": {...}, "drawable": whether the loaded weights are those of the recipe}.
+            {"recipe": {...}, "drawable": whether the loaded weights can draw it}.
         """
         with _refused():
             recipe = service.read_recipe(decode_base64(png, service.limits.body_bytes))
         return {
             "recipe": recipe_as_json(recipe),
-            "drawable": recipe.weights_sha256 == service.pipeline.weights_sha256,
+            "drawable": service.pipeline.can_draw(recipe),
         }
 
     def attributes() -> dict[str, Any]:
