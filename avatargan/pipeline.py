@@ -194,13 +194,13 @@ class AvatarPipeline:
 
     def recolourings(self, recipe: Recipe, attribute: str) -> list[Recipe]:
         """Return what :meth:`recolour` would draw; errors as there."""
-        self.check_recipe(recipe)
         choices = self.attributes.offered(attribute)
         if attribute not in self.attributes.palette:
             raise OptionError(
                 f"changing {attribute} would change the character; choose one of "
                 f"{', '.join(self.attributes.palette)}"
             )
+        self.check_recipe(recipe)
         return [
             recipe.model_copy(update={"attributes": recipe.attributes | {attribute: choice}})
             for choice in choices
