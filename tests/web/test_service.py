@@ -34,6 +34,7 @@ class HeldPipeline:
         self.attributes = pipe.attributes
         self.sizes = pipe.sizes
         self.recipes = pipe.recipes
+        self.check_recipe = pipe.check_recipe
         self.renderer = SimpleNamespace(chunk=2)
         self.released = threading.Event()
         self.order: list[int] = []
