@@ -15,6 +15,7 @@ from avatargan.cli.options import (
 EXAMPLES = examples(
     "avatargan serve",
     "avatargan serve --port 8000 --open",
+    "avatargan serve --root-path /avatars --allowed-host example.org   # behind a proxy",
 )
 
 
@@ -33,6 +34,22 @@ def serve(
     open_browser: Annotated[
         bool, typer.Option("--open", help="Open the app in the browser.")
     ] = False,
+    root_path: Annotated[
+        str,
+        typer.Option(
+            metavar="PATH",
+            help="Where a proxy shows the app, such as /avatars; it may pass the prefix on or "
+            "strip it.",
+        ),
+    ] = "",
+    allowed_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A public name that a proxy serves the app under; repeat for more. The app "
+            "answers to no others then, beside this machine's own.",
+        ),
+    ] = None,
     weights: WeightsOption = None,
     upscaler: UpscalerOption = None,
     device: DeviceOption = "auto",
@@ -49,4 +66,6 @@ def serve(
         device=device,
         engine=engine,
         open_browser=open_browser,
+        root_path=root_path,
+        allowed_hosts=allowed_host or [],
     )

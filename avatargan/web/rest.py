@@ -132,11 +132,11 @@ def create_router(service: AvatarService) -> APIRouter:
     # Without it the browser app, which has all other paths, would answer.
     @router.api_route(
         "/{path:path}",
-        methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+        methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"],
         include_in_schema=False,
     )
-    def nothing_here(request: Request) -> JSONResponse:
-        path = request.url.path
+    def nothing_here(path: str) -> JSONResponse:
+        path = f"{PREFIX}/{path}"
         if path in methods:
             return refuse(405, f"{path} takes {methods[path]} only", allow=methods[path])
         return refuse(404, f"there is no {path}; the API is described at /docs")
@@ -146,7 +146,7 @@ def create_router(service: AvatarService) -> APIRouter:
 
 def add_error_handlers(app: FastAPI) -> None:
     """Turn errors that a client can mend into one line each."""
-    app.add_exception_handler(RequestValidationError, _explain_invalid_body)
+    app.add_exception_handler(RequestValidationError, explain_invalid_body)
     app.add_exception_handler(AvatarGanError, _explain_refusal)
 
 
@@ -161,7 +161,8 @@ def _explain_refusal(_: Request, error: Exception) -> JSONResponse:
     return refuse(422, str(error))
 
 
-def _explain_invalid_body(_: Request, error: Exception) -> JSONResponse:
+def explain_invalid_body(_: Request, error: Exception) -> JSONResponse:
+    """Answer a request whose body or parameters are not as described, naming the first that is."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     if first["type"] == "json_invalid":

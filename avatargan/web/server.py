@@ -1,19 +1,23 @@
 """The server: the browser app and the REST API on one port of this machine."""
 
+import asyncio
 import contextlib
 import errno
 import ipaddress
+import re
+import signal
 import socket
 import threading
 import webbrowser
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from avatargan.errors import ServerError
+from avatargan.errors import OptionError, ServerError
 from avatargan.version import __version__
 from avatargan.web import environment
 from avatargan.web.cache import PictureCache
@@ -35,6 +39,8 @@ SHUTDOWN_SECONDS = 3
 #: How many ports above a taken one are tried in order to name a free one.
 PORTS_TO_TRY = 100
 LARGEST_PORT = 65535
+_PATH = re.compile(r"(?!\.)[A-Za-z0-9._~-]*(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*")
+_HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
 def serve(
@@ -46,8 +52,12 @@ def serve(
     device: str = "auto",
     engine: str = "auto",
     open_browser: bool = False,
+    root_path: str = "",
+    allowed_hosts: Sequence[str] = (),
 ) -> None:
     """Load the weights, serve until interrupted, and say where as soon as the app answers.
+
+    The process is expected to end afterwards: it listens to no further signal.
 
     Args:
         host: the address to listen on; others than loopback let other machines in.
@@ -57,11 +67,17 @@ def serve(
         device: where to draw.
         engine: what to draw with.
         open_browser: whether to open the page.
+        root_path: the path below which a proxy shows the app, such as "/avatars".
+        allowed_hosts: public names of a proxy, which the app answers to beside those of this
+            machine.
 
     Raises:
+        OptionError: the root path is no path, or an allowed host no name.
         ServerError: the port is taken or the address is not one of this machine's.
         WeightsError, OptionError: as for ``AvatarPipeline.load``.
     """
+    root_path = check_root_path(root_path)
+    allowed_hosts = [check_host_name(name) for name in allowed_hosts]
     listener = listen(host, port)
     url = url_of(host, listener.getsockname()[1])
     if not is_loopback(host):
@@ -76,20 +92,32 @@ def serve(
         if open_browser:
             webbrowser.open(url)
 
+    _on_signals(_interrupt_once)
     cache = PictureCache()
     try:
         environment.prepare(cache.folder)
         with listener, environment.OutgoingConnections():
             with environment.collector_paused():
                 service = _load_service(weights, upscaler, device, engine)
-                app = create_app(service, host=host, cache=cache)
-            _run(app, listener, announce)
+                app = create_app(
+                    service,
+                    host=host,
+                    cache=cache,
+                    root_path=root_path,
+                    allowed_hosts=allowed_hosts,
+                )
+            _run(app, listener, announce, service)
     finally:
         cache.remove()
 
 
 def create_app(
-    service: "AvatarService", *, host: str = DEFAULT_HOST, cache: PictureCache | None = None
+    service: "AvatarService",
+    *,
+    host: str = DEFAULT_HOST,
+    cache: PictureCache | None = None,
+    root_path: str = "",
+    allowed_hosts: Sequence[str] = (),
 ) -> "FastAPI":
     """Return the app: the REST API, its documentation, and the browser app at "/".
 
@@ -98,11 +126,15 @@ def create_app(
         host: the address that the app will be served at; on loopback only this machine's own
             names are accepted.
         cache: the folder that the environment was prepared with, to be kept small.
+        root_path: as :func:`check_root_path` returns it.
+        allowed_hosts: as :func:`check_host_name` returns them.
     """
     import gradio
     from fastapi_offline import FastAPIOffline
+    from starlette.routing import Mount
 
     from avatargan.web import rest
+    from avatargan.web.gradio_queue import complete_queue
     from avatargan.web.guard import RequestGuard
     from avatargan.web.ui import build_ui, launch_options
 
@@ -132,6 +164,8 @@ def create_app(
         loopback=is_loopback(host),
         body_bytes=service.limits.body_bytes,
         body_seconds=service.limits.seconds,
+        allowed_hosts=allowed_hosts,
+        root_path=root_path,
     )
     blocks = build_ui(service)
     blocks.state_session_capacity = MOST_SESSIONS
@@ -151,9 +185,12 @@ def create_app(
             "mcp_server": False,
             "run_history": False,
             "enable_monitoring": False,
+            "root_path": root_path or None,
             **launch_options(),
         },
     )
+    [mount] = [route for route in app.routes if isinstance(route, Mount) and route.path == ""]
+    complete_queue(blocks, mount.app)
     return app
 
 
@@ -180,6 +217,39 @@ def listen(host: str, port: int) -> socket.socket:
                 f"port {port} of {host} is taken by another program; try --port {free}"
             ) from None
         raise ServerError(f"cannot listen on {host}: {error.strerror or error}") from error
+
+
+def check_root_path(path: str) -> str:
+    """Return a path without a slash at its end, "" for the root.
+
+    Raises:
+        OptionError: it is no path.
+    """
+    path = path.strip("/")
+    if not _PATH.fullmatch(path):
+        raise OptionError(
+            f"--root-path: '{path}' is not a path such as /avatars "
+            "(letters, digits and . _ ~ - between slashes)"
+        )
+    return f"/{path}" if path else ""
+
+
+def check_host_name(name: str) -> str:
+    """Return a host name as browsers send it: in lower case, other scripts in their ASCII form.
+
+    Raises:
+        OptionError: it is no name.
+    """
+    try:
+        ascii_name = name.rstrip(".").encode("idna").decode().lower()
+    except UnicodeError:
+        ascii_name = ""
+    if not _HOST_NAME.fullmatch(ascii_name):
+        raise OptionError(
+            f"--allowed-host: '{name}' is not a host name such as avatars.example.org, "
+            "without http:// and port"
+        )
+    return ascii_name
 
 
 def is_loopback(host: str) -> bool:
@@ -243,17 +313,49 @@ def _load_service(
     return AvatarService(pipeline)
 
 
-def _run(app: "FastAPI", listener: socket.socket, announce: Callable[[], None]) -> None:
+def _run(
+    app: "FastAPI",
+    listener: socket.socket,
+    announce: Callable[[], None],
+    service: "AvatarService",
+) -> None:
     import uvicorn
 
-    class AnnouncingServer(uvicorn.Server):
+    from avatargan.web.connections import BoundedProtocol
+
+    class Server(uvicorn.Server):
+        """Says when it is ready, and refuses what waits as soon as it is told to stop."""
+
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            self._loop = asyncio.get_running_loop()
             await super().startup(sockets)
             if self.started:
                 announce()
 
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            service.stop()
+            await super().shutdown(sockets)
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            if self.should_exit:
+                # Streams that are still open are not waited for; uvicorn would skip all the rest.
+                self._loop.call_soon_threadsafe(self._cancel_requests)
+            self.should_exit = True
+
+        def _cancel_requests(self) -> None:
+            for task in self.server_state.tasks:
+                task.cancel()
+
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            # uvicorn would raise the signals again afterwards, in the middle of cleaning up.
+            _on_signals(self.handle_exit)
+            yield
+            _on_signals(signal.SIG_IGN)
+
     config = uvicorn.Config(
         app,
+        http=BoundedProtocol,
         log_level="warning",
         access_log=False,
         limit_concurrency=MOST_CONNECTIONS,
@@ -262,5 +364,18 @@ def _run(app: "FastAPI", listener: socket.socket, announce: Callable[[], None]) 
         proxy_headers=False,
         server_header=False,
     )
-    with contextlib.suppress(KeyboardInterrupt):
-        AnnouncingServer(config).run(sockets=[listener])
+    Server(config).run(sockets=[listener])
+
+
+def _interrupt_once(*_: object) -> NoReturn:
+    """Give up loading at the first signal; no further one interrupts the cleaning up."""
+    _on_signals(signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _on_signals(handler: Callable[[int, FrameType | None], object] | signal.Handlers) -> None:
+    """Handle what tells the process to stop, whose end is not to be interrupted by the next."""
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGBREAK"):  # the last one is of Windows
+            if hasattr(signal, name):
+                signal.signal(getattr(signal, name), handler)

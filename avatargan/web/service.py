@@ -2,25 +2,32 @@
 
 The browser app and the REST API both draw through an :class:`AvatarService`. Requests are drawn
 in small portions, first come first served, so that one picture does not wait for somebody's
-thirty-six.
+thirty-six. What nobody waits for any more (see :mod:`avatargan.web.waiting`) is dropped.
 """
 
 import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    Future,
+    InvalidStateError,
+    ThreadPoolExecutor,
+    wait,
+)
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from avatargan.attributes import Taxonomy
 from avatargan.errors import BusyError, OptionError, RecipeError
 from avatargan.pipeline import DEFAULT_PSI, Avatar, AvatarPipeline
 from avatargan.recipe import Recipe, read_recipe, vary
 from avatargan.transparency import load_background_remover
+from avatargan.web.waiting import AbandonedError, current_waiter
 
 T = TypeVar("T")
 
@@ -74,6 +81,7 @@ class AvatarService:
         )
         self._admissions = threading.BoundedSemaphore(self.limits.requests)
         self._jobs = threading.BoundedSemaphore(self.limits.jobs)
+        self._stopped: Future[None] = Future()
 
     @property
     def attributes(self) -> Taxonomy:
@@ -173,6 +181,7 @@ class AvatarService:
             OptionError: there are too many recipes.
             RecipeError: a recipe cannot be drawn; nothing was drawn then.
             BusyError: too many requests are waiting, or this one waited too long.
+            AbandonedError: the client of this thread's request has left.
         """
         wanted = list(islice(recipes, self.limits.pictures + 1))
         self._check_count(len(wanted))
@@ -256,8 +265,14 @@ class AvatarService:
             for size in self.sizes:
                 self.generate([0], size=size)
 
+    def stop(self) -> None:
+        """Refuse all that waits and all that comes, at once, without waiting for the drawing."""
+        with suppress(InvalidStateError):
+            self._stopped.set_result(None)
+
     def close(self) -> None:
-        """Finish what is being drawn and drop what waits."""
+        """Finish the portion that is being drawn and drop what waits."""
+        self.stop()
         self._workers.shutdown(wait=True, cancel_futures=True)
 
     @contextmanager
@@ -274,20 +289,29 @@ class AvatarService:
         return list(self.pipeline.draw(recipes))
 
     def _run(self, work: Callable[[], T], deadline: float) -> T:
-        try:
-            future = self._workers.submit(work)
-        except RuntimeError:  # what a closed pool raises
-            raise BusyError("the server is stopping") from None
-        try:
-            return future.result(timeout=max(0.0, deadline - time.monotonic()))
-        except CancelledError:
-            raise BusyError("the server is stopping") from None
-        except TimeoutError:
+        waiter = current_waiter()
+        ends: list[Future[Any]] = [self._stopped]
+        if waiter is not None:
+            ends.append(waiter.left)
+        if not any(end.done() for end in ends):
+            try:
+                future = self._workers.submit(work)
+            except RuntimeError:  # what a closed pool raises
+                raise BusyError("the server is stopping") from None
+            remaining = max(0.0, deadline - time.monotonic())
+            wait([future, *ends], timeout=remaining, return_when=FIRST_COMPLETED)
+            if future.done() and not future.cancelled():
+                return future.result()
+            # What has begun is finished, a portion at most; what waits in the queue is taken out.
             future.cancel()
-            raise BusyError(
-                f"the request was not finished within {self.limits.seconds:g} seconds; "
-                "ask for fewer or smaller pictures, or try again later"
-            ) from None
+        if self._stopped.done():
+            raise BusyError("the server is stopping")
+        if waiter is not None and waiter.left.done():
+            raise AbandonedError
+        raise BusyError(
+            f"the request was not finished within {self.limits.seconds:g} seconds; "
+            "ask for fewer or smaller pictures, or try again later"
+        )
 
     def _check_count(self, count: int) -> None:
         if not 1 <= count <= self.limits.pictures:

@@ -251,6 +251,16 @@ def test_what_is_not_an_object_is_refused(client, content):
     assert "expected a JSON object" in refusal(response, 422)
 
 
+@pytest.mark.parametrize("depth", [900, 3000, 100_000])
+def test_json_of_any_depth_is_refused_and_the_connection_goes_on(client, depth):
+    for path in ("/api/v1/avatars", "/gradio_api/queue/join", "/gradio_api/call/v2/create"):
+        for before, after in ((b'{"a":', b"}"), (b'{"recipes": [[', b"]]}")):
+            body = before * depth + b"1" + after * depth
+            response = client.post(path, content=body, headers={"content-type": "application/json"})
+            assert response.status_code in (400, 422)
+    assert client.get("/api/v1/health").status_code == 200
+
+
 def test_a_form_in_place_of_json_is_refused(client):
     assert "application/json" in refusal(client.post("/api/v1/avatars", data={"count": "1"}), 422)
 
@@ -282,10 +292,12 @@ def test_a_missing_file_is_named(client):
 
 def test_other_paths_and_methods_are_told_where_the_description_is(client):
     assert "/docs" in refusal(client.get("/api/v1/nothing"), 404)
-    for method in ("GET", "DELETE"):
+    for method in ("GET", "DELETE", "OPTIONS", "HEAD"):
         response = client.request(method, "/api/v1/avatars")
-        assert "POST" in refusal(response, 405)
-        assert response.headers["allow"] == "POST"
+        if method != "HEAD":
+            assert "POST" in refusal(response, 405)
+        assert (response.status_code, response.headers["allow"]) == (405, "POST")
+    assert client.head("/api/v1/health").status_code == 200
 
 
 def test_the_openapi_description_lists_every_route(client):

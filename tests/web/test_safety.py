@@ -13,11 +13,16 @@ from pathlib import Path
 
 import httpx
 import pytest
+import uvicorn
 from PIL import Image
+from starlette._utils import get_route_path
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
+from avatargan.web.connections import BoundedProtocol
 from avatargan.web.guard import RequestGuard
 
 LIMIT = 8 * 1024 * 1024
@@ -53,7 +58,7 @@ def listener() -> Iterator[Listener]:
 
 
 @pytest.mark.parametrize(
-    "name", ["evil.example", "127.0.0.1.evil.example", "localhost.", "", "::1"]
+    "name", ["evil.example", "127.0.0.1.evil.example", "localhost..", "", "::1"]
 )
 @pytest.mark.parametrize("path", ["/", "/api/v1/info", "/config", "/docs"])
 def test_a_name_that_points_at_this_machine_is_not_enough(client, name, path):
@@ -61,7 +66,7 @@ def test_a_name_that_points_at_this_machine_is_not_enough(client, name, path):
     assert response.status_code == 421
 
 
-@pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "127.0.0.1", "[::1]"])
+@pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "localhost.", "127.0.0.1", "[::1]"])
 def test_names_of_this_machine_are_answered(client, name):
     assert client.get("/api/v1/health", headers={"host": f"{name}:1"}).status_code == 200
     assert client.get("/api/v1/health", headers={"host": name}).status_code == 200
@@ -93,18 +98,110 @@ def test_a_link_from_another_page_can_be_followed(client):
     assert client.get("/", headers={"sec-fetch-site": "cross-site"}).status_code == 200
 
 
-def test_other_names_are_right_where_the_network_is_let_in():
-    app = Starlette(routes=[Route("/", lambda _: PlainTextResponse("yes"), methods=["POST"])])
-    guarded = RequestGuard(app, loopback=False, body_bytes=10, body_seconds=1)
+def answered(options: dict, url: str = "http://studio:7860/", **headers: str) -> str:
+    """What a guarded app answers: the path it sees, or the status of the refusal."""
 
-    async def ask(**headers: str) -> int:
+    async def show(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(f"{request.method} {request.url} {get_route_path(request.scope)}")
+
+    app = Starlette(routes=[Route("/{path:path}", show, methods=["POST"])])
+    guarded = RequestGuard(
+        app, **{"loopback": False, "body_bytes": 10, "body_seconds": 1} | options
+    )
+
+    async def ask() -> str:
         transport = httpx.ASGITransport(guarded)
-        async with httpx.AsyncClient(transport=transport, base_url="http://studio:7860") as asker:
-            return (await asker.post("/", headers=headers)).status_code
+        async with httpx.AsyncClient(transport=transport) as asker:
+            response = await asker.post(url, headers=headers)
+            return response.text if response.status_code == 200 else str(response.status_code)
 
-    assert asyncio.run(ask()) == 200
-    assert asyncio.run(ask(origin="http://studio:7860")) == 200
-    assert asyncio.run(ask(origin="http://evil.example")) == 403
+    return asyncio.run(ask())
+
+
+def test_other_names_are_right_where_the_network_is_let_in():
+    assert answered({}).startswith("POST")
+    assert answered({}, origin="http://studio:7860").startswith("POST")
+    assert answered({}, origin="http://evil.example") == "403"
+
+
+# Behind a proxy
+
+BEHIND = {"loopback": True, "allowed_hosts": ["example.org"], "root_path": "/avatars"}
+
+
+@pytest.mark.parametrize("path", ["/avatars/api", "/api"])
+def test_the_prefix_of_a_proxy_may_come_or_be_stripped(path):
+    assert answered(BEHIND, f"http://example.org{path}") == (
+        "POST http://example.org/avatars/api /api"
+    )
+    assert answered(BEHIND, "http://example.org/avatarsapi").endswith(" /avatarsapi")
+
+
+def test_names_that_were_allowed_are_answered_and_no_others():
+    for name in ("example.org", "EXAMPLE.ORG.:8080", "localhost:1"):
+        assert answered(BEHIND, f"http://{name}/").startswith("POST")
+    for options in (BEHIND, BEHIND | {"loopback": False}):
+        assert answered(options, "http://evil.example/") == "421"
+        assert answered(options, "http://www.example.org/") == "421"
+
+
+def test_pages_of_an_allowed_name_may_ask_whatever_the_proxy_calls_us():
+    for origin in ("https://example.org", "http://example.org:8443"):
+        assert answered(BEHIND, "http://127.0.0.1:7860/", origin=origin).startswith("POST")
+    assert answered(BEHIND, "http://127.0.0.1:7860/", origin="https://evil.example") == "403"
+
+
+def test_a_forwarded_name_counts_only_where_it_was_allowed():
+    there = answered(BEHIND, "http://127.0.0.1/", **{"x-forwarded-host": "example.org"})
+    assert there.startswith("POST http://example.org/avatars/")
+    for options in (BEHIND, {"loopback": True}):
+        told = answered(options, "http://127.0.0.1/", **{"x-forwarded-host": "evil.example"})
+        assert told.startswith("POST http://127.0.0.1/")
+
+
+# Connections
+
+
+@pytest.fixture
+def small_server() -> Iterator[tuple[str, int]]:
+    """A server that waits half a second for headers and takes five connections."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("here")(scope, receive, send)
+
+    class Hasty(BoundedProtocol):
+        header_seconds = 0.5
+
+    config = uvicorn.Config(app, http=Hasty, lifespan="off", limit_concurrency=5, log_level="error")
+    running = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = listening.getsockname()
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
+        thread.start()
+        yield address
+        running.should_exit = True
+        thread.join(20)
+
+
+def test_headers_that_never_end_are_given_up(small_server):
+    for beginning in (b"", b"GET / HTTP/1.1\r\nhost: lo"):
+        with socket.create_connection(small_server, timeout=20) as connection:
+            connection.sendall(beginning)
+            assert connection.recv(100).startswith(b"HTTP/1.1 408")
+    # The same after a request that was answered:
+    with socket.create_connection(small_server, timeout=20) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        assert connection.recv(1000).endswith(b"here")
+        connection.sendall(b"G")
+        assert connection.recv(100).startswith(b"HTTP/1.1 408")
+
+
+def test_clients_that_never_ask_keep_nobody_out(small_server):
+    silent = [socket.create_connection(small_server) for _ in range(20)]
+    host, port = small_server
+    assert httpx.get(f"http://{host}:{port}/", trust_env=False).text == "here"
+    for connection in silent:
+        connection.close()
 
 
 # Sizes

@@ -1,18 +1,20 @@
 """Starting, stopping and refusing to start."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 
-from avatargan.errors import ServerError
+from avatargan.errors import OptionError, ServerError
 from avatargan.web.cache import PictureCache
-from avatargan.web.server import is_loopback, listen, url_of
+from avatargan.web.server import check_host_name, check_root_path, is_loopback, listen, url_of
 from tests.web.conftest import ROOT, ServerProcess
 
 
@@ -70,9 +72,67 @@ def test_a_stopped_server_leaves_nothing_behind(tmp_path, monkeypatch):
         f"{server.url}/gradio_api/upload", files={"files": ("a.txt", b"x")}, trust_env=False
     ).json()
     assert Path(path).is_relative_to(tmp_path)
-    server.stop()
+    with ThreadPoolExecutor(2) as clients:
+        large = [clients.submit(ask_for_much, server.url) for _ in range(2)]
+        time.sleep(0.5)
+        server.stop()
+        # The second may come when nobody listens any more.
+        assert 503 in [answer.result() for answer in large]
     assert list((tmp_path / "temporary").iterdir()) == []
     assert server.log.read_text() == ""
+    assert server.process.returncode == 0
+
+
+def ask_for_much(url: str) -> int | None:
+    try:
+        return httpx.post(
+            f"{url}/api/v1/avatars", json={"count": 36}, trust_env=False, timeout=60
+        ).status_code
+    except httpx.ConnectError:
+        return None
+
+
+@pytest.mark.slow
+def test_two_quick_interrupts_end_the_server_as_one_does(tmp_path, monkeypatch):
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    for between in (0.0, 0.05, 0.3):
+        server = ServerProcess(tmp_path / "log.txt")
+        stream = f"{server.url}/gradio_api/queue/data?session_hash=a"
+        with (
+            ThreadPoolExecutor(1) as clients,
+            httpx.stream("GET", stream, trust_env=False, timeout=60),
+        ):
+            clients.submit(ask_for_much, server.url)
+            time.sleep(0.5)
+            server.process.send_signal(signal.SIGINT)
+            time.sleep(between)
+            server.process.send_signal(signal.SIGINT)
+            server.process.communicate(timeout=30)
+        assert list((tmp_path / "temporary").iterdir()) == []
+        assert server.log.read_text() == ""
+        assert server.process.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "checked"), [("", ""), ("/", ""), ("/avatars/", "/avatars"), ("a/b-c", "/a/b-c")]
+)
+def test_root_paths_come_with_one_slash(path, checked):
+    assert check_root_path(path) == checked
+
+
+@pytest.mark.parametrize("path", ["/a//b", "/../a", "http://a", "/a?b", "/a b", "/\u00e4"])
+def test_what_is_no_root_path_is_refused(path):
+    with pytest.raises(OptionError, match="root-path"):
+        check_root_path(path)
+
+
+def test_host_names_are_taken_as_browsers_send_them():
+    assert check_host_name("Example.org.") == "example.org"
+    assert check_host_name("b\u00fccher.example") == "xn--bcher-kva.example"
+    for wrong in ("http://example.org", "example.org:80", "", "a b", "*.example.org", "x" * 300):
+        with pytest.raises(OptionError, match="allowed-host"):
+            check_host_name(wrong)
 
 
 def test_the_cache_keeps_the_newest_pictures_within_its_size():

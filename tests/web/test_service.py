@@ -18,6 +18,7 @@ from avatargan.errors import (
 from avatargan.pipeline import Avatar, AvatarPipeline
 from avatargan.recipe import Recipe, encode_png
 from avatargan.web.service import AvatarService, Limits
+from avatargan.web.waiting import AbandonedError, Waiter, waiting
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +153,46 @@ def test_one_picture_does_not_wait_for_all_of_a_large_request(pipe):
         small.result(30)
         large.result(30)
     assert service.pipeline.order.index(99) == 2  # after the first portion of the large request
+    service.close()
+
+
+def test_a_client_that_leaves_frees_its_place(pipe):
+    service = held_service(pipe, requests=2)
+    drawn, queued = Waiter(), Waiter()
+
+    def draw(waiter: Waiter) -> list[Avatar]:
+        with waiting(waiter):
+            return service.draw(service.recipes(range(10)))
+
+    with ThreadPoolExecutor(2) as clients:
+        first = clients.submit(draw, drawn)
+        while not service.pipeline.order:
+            time.sleep(0.01)
+        second = clients.submit(draw, queued)
+        while service._workers._work_queue.qsize() < 1:
+            time.sleep(0.01)
+        for waiter, request in ((queued, second), (drawn, first)):
+            waiter.leave()
+            with pytest.raises(AbandonedError):
+                request.result(30)
+        assert service._admissions._value == 2
+        service.pipeline.released.set()
+    assert len(service.draw(service.recipes([99]))) == 1
+    assert service.pipeline.order == [0, 1, 99]  # a portion of the first, nothing of the second
+    service.close()
+
+
+def test_a_server_that_stops_refuses_at_once_what_it_has_not_drawn(pipe):
+    service = held_service(pipe)
+    with ThreadPoolExecutor(1) as clients:
+        request = clients.submit(service.draw, service.recipes(range(10)))
+        while not service.pipeline.order:
+            time.sleep(0.01)
+        service.stop()
+        for refused in (request.result, lambda _: service.draw(service.recipes([1]))):
+            with pytest.raises(BusyError, match="stopping"):
+                refused(30)
+    service.pipeline.released.set()
     service.close()
 
 

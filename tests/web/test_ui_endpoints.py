@@ -1,12 +1,17 @@
 """The named endpoints, through gradio_client."""
 
+import asyncio
 import base64
+from types import SimpleNamespace
 
 import pytest
+from fastapi import FastAPI
 from gradio_client import Client
 from gradio_client.exceptions import AppError
 
 from avatargan import AvatarPipeline
+from avatargan.web.gradio_queue import complete_queue
+from avatargan.web.waiting import current_waiter
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +89,45 @@ def test_bad_calls_are_refused_with_the_reason(api: Client, endpoint, arguments,
     with pytest.raises(AppError) as error:
         api.predict(**arguments, api_name=f"/{endpoint}")
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "words"),
+    [
+        ("queue/join", {"data": [], "fn_index": -1, "session_hash": "a"}, 404, "no function -1"),
+        ("queue/join", {"data": [], "fn_index": 10**9, "session_hash": "a"}, 404, "no function"),
+        ("call/create", {"data": []}, 422, "takes 5 values (attributes, count, seeds, psi, size)"),
+        ("call/create", {"data": [1] * 50}, 422, "got 50"),
+        ("call/v2/create", {"colour": "pink"}, 422, "colour"),
+        ("call/nothing", {"data": []}, 404, "no endpoint"),
+    ],
+)
+def test_calls_that_do_not_fit_are_refused_with_the_reason(client, path, body, status, words):
+    response = client.post(f"/gradio_api/{path}", json=body)
+    assert (response.status_code, list(response.json())) == (status, ["detail"])
+    assert words in response.json()["detail"]
+    assert " at 0x" not in response.text
+
+
+def test_what_is_drawn_for_a_caller_that_has_left_is_dropped():
+    event = SimpleNamespace(_id="1", alive=True)
+
+    async def process(*_: object) -> None:
+        # As gradio does: the function runs in a thread with the context of this task.
+        await asyncio.to_thread(lambda: current_waiter().left.result(30))
+
+    async def clean(**_: object) -> None:
+        event.alive = False
+
+    queue = SimpleNamespace(
+        push=None, process_events=process, clean_events=clean, active_jobs=[None, [event]]
+    )
+    complete_queue(SimpleNamespace(_queue=queue), FastAPI())
+
+    async def run() -> None:
+        drawing = asyncio.create_task(queue.process_events([event], False, 0.0, None))
+        await asyncio.sleep(0)
+        await queue.clean_events(session_hash="left")
+        await asyncio.wait_for(drawing, 30)
+
+    asyncio.run(run())
