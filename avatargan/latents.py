@@ -11,7 +11,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ FloatArray = NDArray[np.float32]
 LARGEST_SEED = 2**63 - 1
 #: More than 2 million rows of z and w; beyond it a file is a mistake or an attack.
 LARGEST_LATENTS_BYTES = 4 * 1024**3
-#: What a latents file holds.
-ARRAY_NAMES = {"z", "w", "labels", "seeds", "psi", "attributes"}
+#: What a latents file holds at least.
+REQUIRED_ARRAYS = ("w", "labels", "psi", "attributes")
 #: What zipfile, NumPy and json raise about archives that are damaged, or lie about their sizes.
 _DAMAGED_ARCHIVE = (
     OSError,
@@ -137,28 +137,136 @@ def mix_embeddings(
     return np.asarray(np.sum(rows, axis=0), dtype=np.float32)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Latents:
-    """What pictures were drawn from, one row per picture.
+    """What pictures are drawn from, one row per picture; w alone is enough.
+
+    Rows are taken with ``latents[2]``, ``latents[2:5]``, ``latents[[0, 4]]`` or a mask.
 
     Attributes:
-        z: ``[N, z_dim]``.
-        w: ``[N, w_dim]``, before truncation.
+        w: ``[N, w_dim]``, before truncation; or one for each block, ``[N, blocks, w_dim]``.
         labels: ``[N, attributes]``, index of each attribute's choice, in taxonomy order.
-        seeds: ``[N]``.
-        psi: ``[N]``.
+        psi: ``[N]``, the truncation of each row.
         attributes: the taxonomy that the labels refer to.
+        z: ``[N, z_dim]``, where w came from z.
+        seeds: ``[N]``, where z came from seeds.
+        palette: ``[N, palette_dim]``: palette embeddings, mixed ones too, that are drawn in place
+            of those of the labels; see :meth:`ConditionalGenerator.embed_palette`.
     """
 
-    z: FloatArray
     w: FloatArray
     labels: NDArray[np.int64]
-    seeds: NDArray[np.int64]
     psi: FloatArray
     attributes: Mapping[str, Sequence[str]]
+    z: FloatArray | None = None
+    seeds: NDArray[np.int64] | None = None
+    palette: FloatArray | None = None
 
     def __len__(self) -> int:
-        return len(self.seeds)
+        return len(self.w)
+
+    def __getitem__(self, rows: int | slice | Sequence[int] | NDArray[Any]) -> "Latents":
+        """Return some of the rows; one row stays latents of one row."""
+        if isinstance(rows, int | np.integer):
+            chosen: Any = np.arange(len(self))[rows : rows + 1 if rows != -1 else None]
+            if not len(chosen):
+                raise IndexError(f"there is no row {rows}; the latents have {len(self)}")
+        else:
+            chosen = rows
+        return replace(self, **{name: array[chosen] for name, array in self.arrays().items()})
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays that there are, by name."""
+        every = {name: getattr(self, name) for name in _ARRAYS}
+        return {name: array for name, array in every.items() if array is not None}
+
+    def with_w(self, w: FloatArray, psi: float | FloatArray | None = None) -> "Latents":
+        """Return latents with another w: the result of arithmetic, without z and seeds.
+
+        Args:
+            w: ``[N, w_dim]`` or ``[N, blocks, w_dim]``.
+            psi: one for all or ``[N]``; as it is where it is left out.
+
+        Raises:
+            OptionError: there are not as many rows.
+        """
+        if len(w) != len(self):
+            raise OptionError(f"these latents have {len(self)} rows, not {len(w)}")
+        each = self.psi if psi is None else np.broadcast_to(np.float32(psi), len(self)).copy()
+        moved = np.asarray(w, dtype=np.float32)
+        return replace(self, w=moved, psi=np.asarray(each, np.float32), z=None, seeds=None)
+
+    @classmethod
+    def from_w(
+        cls,
+        w: FloatArray,
+        attributes: Mapping[str, Sequence[str]],
+        *,
+        psi: float | FloatArray = 1.0,
+        palette: FloatArray | None = None,
+        **choices: str | Sequence[str],
+    ) -> "Latents":
+        """Return latents of w alone.
+
+        Args:
+            w: ``[N, w_dim]`` or ``[N, blocks, w_dim]``.
+            attributes: the taxonomy of the weights.
+            psi: truncation, one for all or ``[N]``.
+            palette: ``[N, palette_dim]``, drawn in place of what the choices say.
+            choices: by attribute, one for all rows or one per row; the first one by default.
+
+        Raises:
+            OptionError: there is no such attribute or choice, or the lengths do not fit.
+        """
+        w = np.asarray(w, dtype=np.float32)
+        if w.ndim not in (2, 3):
+            raise OptionError(f"w has 2 dimensions, or 3 with one w per block, not {w.ndim}")
+        labels = np.zeros((len(w), len(attributes)), dtype=np.int64)
+        for name, given in choices.items():
+            if name not in attributes:
+                raise OptionError(f"there is no attribute '{name}' ({', '.join(attributes)})")
+            column = [given] * len(w) if isinstance(given, str) else list(given)
+            if len(column) != len(w):
+                raise OptionError(f"{name} has {len(column)} choices for {len(w)} rows")
+            for row, choice in enumerate(column):
+                if choice not in attributes[name]:
+                    raise OptionError(f"{name} has no choice '{choice}'")
+                labels[row, list(attributes).index(name)] = list(attributes[name]).index(choice)
+        each = np.broadcast_to(np.float32(psi), len(w)).copy()
+        return cls(w=w, labels=labels, psi=each, attributes=attributes, palette=palette)
+
+    @classmethod
+    def join(cls, parts: Sequence["Latents"]) -> "Latents":
+        """Return the rows of several latents, one after the other.
+
+        An array that one of them lacks is left out; w is one per block if it is so in one.
+
+        Raises:
+            OptionError: there are none, or they belong to different weights.
+        """
+        if not parts:
+            raise OptionError("there is nothing to join")
+        first = parts[0]
+        blocks = {part.w.shape[1] for part in parts if part.w.ndim == 3}
+        widths = {part.w.shape[-1] for part in parts}
+        own = {name: list(choices) for name, choices in first.attributes.items()}
+        if (
+            len(widths) > 1
+            or len(blocks) > 1
+            or any(
+                {name: list(choices) for name, choices in part.attributes.items()} != own
+                for part in parts
+            )
+        ):
+            raise OptionError("only latents of the same weights can be joined")
+        joined: dict[str, Any] = {}
+        for name in _ARRAYS:
+            arrays = [getattr(part, name) for part in parts]
+            if all(array is not None for array in arrays):
+                if name == "w" and blocks:
+                    arrays = [per_block(array, *blocks) for array in arrays]
+                joined[name] = np.concatenate(arrays)
+        return cls(attributes=first.attributes, **joined)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write an ``.npz`` with the arrays of those names, and the taxonomy as JSON.
@@ -168,15 +276,8 @@ class Latents:
         """
         buffer = io.BytesIO()
         taxonomy = json.dumps({name: list(self.attributes[name]) for name in self.attributes})
-        np.savez(
-            buffer,
-            z=self.z,
-            w=self.w,
-            labels=self.labels,
-            seeds=self.seeds,
-            psi=self.psi,
-            attributes=np.array(taxonomy),
-        )
+        arrays: dict[str, Any] = {**self.arrays(), "attributes": np.array(taxonomy)}
+        np.savez(buffer, **arrays)
         write_atomically(path, buffer.getvalue())
 
     @classmethod
@@ -195,15 +296,18 @@ class Latents:
             if size > LARGEST_LATENTS_BYTES:
                 raise OptionError(f"{path}: unpacks to {size} bytes, more than latents can be")
             with np.load(path, allow_pickle=False) as arrays:
-                missing = sorted(ARRAY_NAMES - set(arrays.files))
-                if missing:
-                    raise OptionError(f"{path}: the array '{missing[0]}' is missing")
+                for name in REQUIRED_ARRAYS:
+                    if name not in arrays.files:
+                        raise OptionError(f"{path}: the array '{name}' is missing")
+                w = arrays["w"]
+                read = {"w": _floats(w, 3 if w.ndim == 3 else 2)}
+                for name, dimensions in (("psi", 1), ("z", 2), ("palette", 2)):
+                    if name in arrays.files:
+                        read[name] = _floats(arrays[name], dimensions)
                 latents = cls(
-                    z=_floats(arrays["z"], 2),
-                    w=_floats(arrays["w"], 2),
+                    **read,
                     labels=_integers(arrays["labels"], 2),
-                    seeds=_integers(arrays["seeds"], 1),
-                    psi=_floats(arrays["psi"], 1),
+                    seeds=_integers(arrays["seeds"], 1) if "seeds" in arrays.files else None,
                     attributes=json.loads(str(arrays["attributes"])),
                 )
         except FileNotFoundError:
@@ -216,8 +320,7 @@ class Latents:
         return latents
 
     def _check(self, path: Path) -> None:
-        rows = {len(array) for array in (self.z, self.w, self.labels, self.seeds, self.psi)}
-        if len(rows) > 1:
+        if len({len(array) for array in self.arrays().values()}) > 1:
             raise OptionError(f"{path}: the arrays have different numbers of rows")
         lists = isinstance(self.attributes, dict) and all(
             isinstance(choices, list) for choices in self.attributes.values()
@@ -227,6 +330,48 @@ class Latents:
         counts = [len(choices) for choices in self.attributes.values()]
         if np.any(self.labels < 0) or np.any(self.labels >= counts):
             raise OptionError(f"{path}: a label is outside the choices of its attribute")
+
+
+_ARRAYS = ("z", "w", "labels", "seeds", "psi", "palette")
+
+
+def per_block(w: FloatArray, blocks: int) -> FloatArray:
+    """Return w for each block of the synthesis.
+
+    Args:
+        w: ``[N, w_dim]``, or ``[N, blocks, w_dim]``, which comes back as it is.
+        blocks: how many there are.
+    """
+    if w.ndim == 3:
+        return w
+    return np.repeat(w[:, None], blocks, axis=1)
+
+
+def mix_styles(
+    coarse: FloatArray, other: FloatArray, layers: tuple[int, int], blocks: int, t: float = 1.0
+) -> FloatArray:
+    """Style mixing (StyleGAN, arXiv 1812.04948): some blocks of one character, the rest of another.
+
+    Args:
+        coarse: ``[N, w_dim]`` or ``[N, blocks, w_dim]``, truncated or not.
+        other: what the layers come from, likewise.
+        layers: the first and the last block that come from it, from 0 (4 px).
+        blocks: how many the generator has.
+        t: how far they move, 0 to 1.
+
+    Returns:
+        ``[N, blocks, w_dim]``.
+
+    Raises:
+        OptionError: there are no such layers.
+    """
+    first, last = layers
+    if not 0 <= first <= last < blocks:
+        raise OptionError(f"layers go from 0 to {blocks - 1}, got {first} to {last}")
+    mixed = per_block(coarse, blocks).copy()
+    part = slice(first, last + 1)
+    mixed[:, part] = lerp(mixed[:, part], per_block(other, blocks)[:, part], t)
+    return mixed
 
 
 def _floats(array: NDArray[Any], dimensions: int) -> FloatArray:

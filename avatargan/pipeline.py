@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
@@ -14,13 +15,16 @@ from PIL import Image
 from torch import Tensor
 
 from avatargan.attributes import Taxonomy
+from avatargan.editing.directions import Directions, find_directions
 from avatargan.errors import OptionError, RecipeError, did_you_mean
-from avatargan.latents import FloatArray, Latents, check_seed, seeds_to_z, slerp
+from avatargan.latents import Latents, check_seed
 from avatargan.networks import ConditionalGenerator, Upscaler, load_upscaler
 from avatargan.networks.loading import generator_from_weights
 from avatargan.recipe import Recipe, encode_png, recipe_from, save_png, vary
+from avatargan.recipe_latents import RecipeLatents
 from avatargan.rendering import Renderer, create_renderer
 from avatargan.sizes import sizes_for
+from avatargan.transparency import load_background_remover
 from avatargan.version import __version__
 from avatargan.weights import read_weights
 from avatargan.weights_header import GENERATOR_ROLE, SHIPPED_GENERATOR, shipped_weights
@@ -57,6 +61,7 @@ class AvatarPipeline:
         renderer: what turns latents into pixels on this machine.
         attributes: the taxonomy of the weights.
         weights_sha256: identifies the weights in recipes.
+        recipe_latents: turns recipes into z and w; the one place that does.
         sizes: the sides in pixels that can be drawn.
     """
 
@@ -73,6 +78,7 @@ class AvatarPipeline:
         self.weights_sha256 = weights_sha256
         self.attributes: Taxonomy = generator.attributes
         self.sizes = sizes_for(generator.resolution)
+        self.recipe_latents = RecipeLatents(generator, lambda: self.directions)
 
     @classmethod
     def load(
@@ -207,17 +213,38 @@ class AvatarPipeline:
         ]
 
     def latents(self, recipes: Sequence[Recipe]) -> Latents:
-        """Return what the pictures of these recipes are drawn from; errors as for :meth:`draw`."""
-        rows = [self._latents_of(recipe) for recipe in recipes]
-        z = np.stack([row[0] for row in rows]) if rows else np.zeros((0, self.generator.z_dim))
-        w = np.stack([row[1] for row in rows]) if rows else np.zeros((0, self.generator.w_dim))
-        labels = [self._labels(recipe) for recipe in recipes]
+        """Return what the pictures of these recipes are drawn from; errors as for :meth:`draw`.
+
+        A recipe that starts from a w or has steps gives the w that is drawn, at psi 1; where there
+        is one among them, the latents have neither z nor seeds.
+        """
+        rows = [self._row_of(recipe) for recipe in recipes]
+        if rows:
+            return Latents.join(rows)
+        z_dim, w_dim = self.generator.z_dim, self.generator.w_dim
         return Latents(
-            z=z.astype(np.float32),
-            w=w.astype(np.float32),
-            labels=np.array(labels, dtype=np.int64).reshape(len(rows), len(self.attributes)),
-            seeds=np.array([recipe.seed for recipe in recipes], dtype=np.int64),
-            psi=np.array([recipe.psi for recipe in recipes], dtype=np.float32),
+            z=np.zeros((0, z_dim), np.float32),
+            w=np.zeros((0, w_dim), np.float32),
+            labels=np.zeros((0, len(self.attributes)), np.int64),
+            seeds=np.zeros(0, np.int64),
+            psi=np.zeros(0, np.float32),
+            attributes=self.attributes,
+        )
+
+    def _row_of(self, recipe: Recipe) -> Latents:
+        self.check_recipe(recipe)
+        labels = np.array([self._labels(recipe)], dtype=np.int64)
+        z = self.recipe_latents.z_of(recipe)
+        if z is None or recipe.steps:
+            w = self.recipe_latents.w_of(recipe)[None]
+            psi = np.ones(1, np.float32)
+            return Latents(w=w, labels=labels, psi=psi, attributes=self.attributes)
+        return Latents(
+            z=z[None],
+            w=self.recipe_latents.start_of(recipe)[None],
+            labels=labels,
+            seeds=np.array([recipe.seed], dtype=np.int64),
+            psi=np.array([recipe.psi], dtype=np.float32),
             attributes=self.attributes,
         )
 
@@ -238,6 +265,7 @@ class AvatarPipeline:
                     torch.from_numpy(latents.w[row : row + 1]),
                     dict(zip(self.attributes, latents.labels[row].tolist(), strict=True)),
                     float(latents.psi[row]),
+                    None if latents.palette is None else torch.from_numpy(latents.palette[row]),
                 )
                 for row in rows
             ]
@@ -247,7 +275,8 @@ class AvatarPipeline:
         """Draw any w and palette embeddings, mixed ones too, one after the other.
 
         Args:
-            w: ``[N, w_dim]``, truncated already (:meth:`ConditionalGenerator.truncate`).
+            w: ``[N, w_dim]``, truncated already (:meth:`ConditionalGenerator.truncate`), or one
+                for each block of the synthesis, ``[N, blocks, w_dim]``.
             palette: ``[N, palette_dim]``, from :meth:`ConditionalGenerator.embed_palette`.
             size: side in pixels, one of ``sizes``; the largest by default.
 
@@ -275,6 +304,9 @@ class AvatarPipeline:
         self._check_size(size)
         self._check_latents(latents)
         for row in range(len(latents)):
+            if latents.z is None or latents.seeds is None or latents.palette is not None:
+                yield None
+                continue
             labels = zip(self.attributes, latents.labels[row].tolist(), strict=True)
             try:
                 recipe = recipe_from(
@@ -291,8 +323,11 @@ class AvatarPipeline:
             if not self.can_draw(recipe):  # labels may be "unknown", which no recipe asks for
                 yield None
                 continue
-            z, w = self._latents_of(recipe)
-            same = np.array_equal(z, latents.z[row]) and np.array_equal(w, latents.w[row])
+            own = self._row_of(recipe)
+            assert own.z is not None
+            same = np.array_equal(own.z[0], latents.z[row]) and np.array_equal(
+                own.w[0], latents.w[row]
+            )
             yield recipe if same else None
 
     def check_recipe(self, recipe: Recipe, name: str = "") -> None:
@@ -330,6 +365,13 @@ class AvatarPipeline:
                 f"{prefix}this recipe cannot be drawn: there is no size {recipe.size} "
                 f"(sizes: {', '.join(map(str, self.sizes))})"
             )
+        for other in recipe.characters():
+            if isinstance(other, Recipe):
+                self.check_recipe(other, name)
+        try:
+            self.recipe_latents.check(recipe)
+        except RecipeError as error:
+            raise RecipeError(f"{prefix}{error}") from error
 
     def can_draw(self, recipe: Recipe) -> bool:
         """Tell whether :meth:`check_recipe` finds nothing wrong."""
@@ -345,57 +387,75 @@ class AvatarPipeline:
             same_size = list(run)
             conditions = []
             for recipe in same_size:
-                _, w = self._latents_of(recipe)
+                self.check_recipe(recipe)
+                w = self.recipe_latents.w_of(recipe)
                 labels = dict(zip(self.attributes, self._labels(recipe), strict=True))
-                conditions.append(self._condition(torch.from_numpy(w)[None], labels, recipe.psi))
+                conditions.append((torch.from_numpy(w)[None], self._palette(labels)))
             for recipe, image in zip(same_size, self._render(conditions, size), strict=True):
+                if recipe.transparent:
+                    image = load_background_remover().cut_out(image)
                 yield Avatar(image, recipe)
+
+    @cached_property
+    def directions(self) -> Directions:
+        """The sliders of these weights.
+
+        Raises:
+            OptionError: there are none.
+            WeightsError: the directions file is damaged.
+        """
+        return find_directions(self.generator)
 
     def _labels(self, recipe: Recipe) -> list[int]:
         """Return the index of each attribute's choice, in the order of the taxonomy."""
         return [self.attributes.index(name, recipe.attributes[name]) for name in self.attributes]
 
     def _render(self, conditions: list[tuple[Tensor, Tensor]], size: int) -> Iterator[Image.Image]:
+        blocks = self.generator.blocks_of_w
+        if any(w.ndim == 3 for w, _ in conditions):
+            conditions = [
+                (w if w.ndim == 3 else w[:, None].expand(-1, blocks, -1), palette)
+                for w, palette in conditions
+            ]
         w = torch.cat([w for w, _ in conditions])
         palette = torch.cat([palette for _, palette in conditions])
         return self.render(w, palette, size)
 
-    def _latents_of(self, recipe: Recipe) -> tuple[FloatArray, FloatArray]:
-        """Return z ``[z_dim]`` and w ``[w_dim]`` of a recipe of these weights."""
-        self.check_recipe(recipe)
-        z = seeds_to_z([recipe.seed], self.generator.z_dim)
-        for step in recipe.variation:
-            z = slerp(z, seeds_to_z([step.seed], self.generator.z_dim), step.strength)
-        # One row at a time: matrix products round differently in batches of different sizes.
-        with torch.inference_mode():
-            w = self.generator.mapping(torch.from_numpy(z), self._style(recipe.attributes))
-        return z[0], w[0].numpy()
+    @torch.inference_mode()
+    def _condition(
+        self, w: Tensor, labels: Mapping[str, int], psi: float, palette: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Return truncated w, ``[1, w_dim]`` or ``[1, blocks, w_dim]``, and the palette."""
+        identity = self.attributes.identity
+        style = torch.tensor([labels[identity]]) if identity is not None else None
+        embedded = self._palette(labels) if palette is None else palette[None]
+        return self.generator.truncate(w, style, psi), embedded
 
     @torch.inference_mode()
-    def _condition(self, w: Tensor, labels: Mapping[str, int], psi: float) -> tuple[Tensor, Tensor]:
-        """Return truncated w ``[1, w_dim]`` and the palette embedding ``[1, palette_dim]``."""
-        rows = {name: torch.tensor([index]) for name, index in labels.items()}
-        identity = self.attributes.identity
-        style = rows[identity] if identity is not None else None
-        palette = self.generator.embed_palette(
-            **{name: rows[name] for name in self.attributes.palette}
+    def _palette(self, labels: Mapping[str, int]) -> Tensor:
+        """Return the palette embedding of one picture, ``[1, palette_dim]``."""
+        return self.generator.embed_palette(
+            **{name: torch.tensor([labels[name]]) for name in self.attributes.palette}
         )
-        return self.generator.truncate(w, style, psi), palette
-
-    def _style(self, attributes: Mapping[str, str]) -> Tensor | None:
-        identity = self.attributes.identity
-        if identity is None:
-            return None
-        return torch.tensor([self.attributes.index(identity, attributes[identity])])
 
     def _check_latents(self, latents: Latents) -> None:
         own = {name: list(self.attributes[name]) for name in self.attributes}
         if {name: list(choices) for name, choices in latents.attributes.items()} != own:
             raise OptionError("these latents belong to weights with other attributes")
-        if latents.w.shape[1] != self.generator.w_dim:
+        if latents.w.shape[-1] != self.generator.w_dim:
             raise OptionError(
-                f"these latents have w of {latents.w.shape[1]} numbers, "
+                f"these latents have w of {latents.w.shape[-1]} numbers, "
                 f"the weights want {self.generator.w_dim}"
+            )
+        if latents.w.ndim == 3 and latents.w.shape[1] != self.generator.blocks_of_w:
+            raise OptionError(
+                f"these latents have {latents.w.shape[1]} w for each picture, "
+                f"the weights have {self.generator.blocks_of_w} blocks"
+            )
+        if latents.palette is not None and latents.palette.shape[1] != self.generator.palette_dim:
+            raise OptionError(
+                f"these latents have palettes of {latents.palette.shape[1]} numbers, "
+                f"the weights want {self.generator.palette_dim}"
             )
 
     def _check_size(self, size: object) -> None:

@@ -25,6 +25,7 @@ MATTING_ROLE = "matting"
 SECOND_LOOK_ROLE = "face second look"
 TAGGER_ROLE = "tagger"
 ATTRIBUTE_HEAD_ROLE = "attribute head"
+DIRECTIONS_ROLE = "directions"
 
 SHIPPED_GENERATOR = "avatar128.safetensors"
 SHIPPED_CRITIC = "avatar128-critic.safetensors"
@@ -32,6 +33,7 @@ SHIPPED_UPSCALER = "upscaler-x4.safetensors"
 SHIPPED_MATTING = "matting.safetensors"
 SHIPPED_SECOND_LOOK = "face-second-look.safetensors"
 SHIPPED_TAGGER = "tagger.safetensors"
+SHIPPED_DIRECTIONS = "directions.safetensors"
 
 DEFAULT_ARCHITECTURE = "avatar"
 

@@ -1,8 +1,11 @@
 """Recipes travel inside PNGs, survive the round trip, and never trust what they read."""
 
+import base64
 import contextlib
 import io
+import json
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,14 +14,21 @@ from PIL import Image, PngImagePlugin
 from avatargan.errors import OptionError, OutputError, PictureError, RecipeError
 from avatargan.latents import LARGEST_SEED
 from avatargan.recipe import (
+    DEEPEST_RECIPE,
     LONGEST_VARIATION,
     Recipe,
+    SeedStep,
+    SliderStep,
+    TowardsStep,
     Variation,
+    decode_w,
     encode_png,
+    encode_w,
     read_recipe,
     recipe_from,
     save_png,
     vary,
+    with_steps,
 )
 
 SEEDS = st.integers(0, LARGEST_SEED)
@@ -155,3 +165,72 @@ def test_damaged_pngs_give_typed_errors_only(data):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(PictureError, RecipeError):
         read_recipe(bytes(content[: data.draw(st.integers(0, len(content)))]))
+
+
+W = np.linspace(-2, 2, 24, dtype=np.float32)
+OLD_JSON = (
+    '{"seed": 7, "attributes": {"hair": "pink"}, "psi": 0.7, "variation": [], "size": 128, '
+    f'"weights_sha256": "{"ab" * 32}", "version": "0.1.0"}}'
+)
+
+
+def newer(**fields):
+    return Recipe.model_validate(json.loads(OLD_JSON) | fields)
+
+
+def test_recipes_of_the_first_format_keep_every_byte():
+    assert RECIPE.to_json() == OLD_JSON
+    assert Recipe.from_json(OLD_JSON) == RECIPE
+
+
+def test_a_recipe_with_everything_new_survives_its_json():
+    from_w = newer(seed=None, w=encode_w(W), transparent=True)
+    recipe = with_steps(
+        from_w,
+        SeedStep(seed=5, strength=0.2),
+        SliderStep(slider="hair length", amount=-1.5, directions="0a" * 32),
+        TowardsStep(towards=RECIPE, strength=0.5, layers=(0, 2)),
+        TowardsStep(towards=encode_w(W), strength=1),
+    )
+    assert json.loads(recipe.to_json())["format"] == 2
+    assert Recipe.from_json(recipe.to_json()) == recipe
+    np.testing.assert_array_equal(decode_w(from_w.w), W.astype(np.float16))
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=4), st.integers(1, 5))
+def test_variations_of_a_character_with_steps_are_steps(strengths, n):
+    recipe = with_steps(RECIPE, *(SeedStep(seed=3, strength=one) for one in strengths))
+    variations = vary(recipe, 0.3, n)
+    assert variations == vary(recipe, 0.3, n)
+    assert len({one.steps[-1].seed for one in variations}) == n
+    assert all(one.steps[:-1] == recipe.steps and not one.variation for one in variations)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"seed": None}, "a seed or from a w"),
+        ({"w": encode_w(W)}, "a seed or from a w"),
+        ({"seed": None, "w": "!"}, "base64"),
+        ({"seed": None, "w": base64.b64encode(b"\x00\x7c").decode()}, "finite"),
+        ({"seed": None, "w": encode_w(W), "variation": [{"seed": 1, "strength": 0}]}, "use steps"),
+        ({"format": 3}, "newer avatargan"),
+        ({"steps": [{"strength": 1}]}, "a step has a seed, a slider"),
+        ({"steps": [{"seed": 1, "strength": 2}]}, r"steps\.0\.seed\.strength"),
+        ({"steps": [{"towards": "?", "strength": 1}]}, "base64"),
+        ({"steps": [{"towards": encode_w(W), "strength": 1, "layers": [3, 1]}]}, "first layer"),
+        ({"steps": [{"seed": 1, "strength": 0}] * 65}, "64"),
+        ({"steps": [{"towards": encode_w(W), "strength": 1}] * 9}, "8 other characters"),
+    ],
+)
+def test_recipes_that_contradict_themselves_are_refused(fields, message):
+    with pytest.raises(RecipeError, match=message):
+        Recipe.from_json(json.dumps(json.loads(OLD_JSON) | fields))
+
+
+def test_recipes_stand_inside_each_other_a_few_times_only():
+    recipe = RECIPE
+    for _ in range(DEEPEST_RECIPE - 1):
+        recipe = with_steps(RECIPE, TowardsStep(towards=recipe, strength=0.5))
+    with pytest.raises(OptionError, match="deep"):
+        with_steps(RECIPE, TowardsStep(towards=recipe, strength=0.5))

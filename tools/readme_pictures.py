@@ -40,6 +40,7 @@ def main() -> None:
 def between(pipe: AvatarPipeline, first: int, last: int, steps: int) -> list[Image.Image]:
     """Return pictures on the great circle between two seeds, in the colours of the first."""
     ends = pipe.latents(pipe.recipes([first, last]))
+    assert ends.z is not None  # seeds have one
     z = np.concatenate([slerp(ends.z[:1], ends.z[1:], t) for t in np.linspace(0, 1, steps)])
     style = torch.from_numpy(ends.labels[:1, 0]).expand(steps)
     with torch.inference_mode():

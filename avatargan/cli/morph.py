@@ -214,8 +214,10 @@ def _describe(plan: "Morph") -> str:
             for name, choice in recipe.attributes.items()
             if name not in plan.schedules
         )
+        start = f"seed {recipe.seed}" if recipe.seed is not None else "a character of its own"
         steps = f", {len(recipe.variation)} variations away" if recipe.variation else ""
-        lines.append(f"{number}. seed {recipe.seed}{steps}: {attributes}, psi {recipe.psi:g}")
+        steps += f", {len(recipe.steps)} steps away" if recipe.steps else ""
+        lines.append(f"{number}. {start}{steps}: {attributes}, psi {recipe.psi:g}")
     for name, choices in plan.schedules.items():
         lines.append(f"{name}: {', '.join(choices)}, spread over the time")
     return "\n".join(lines)

@@ -82,19 +82,15 @@ class RedrawPlan:
 
     def recipes(self, pipeline: "AvatarPipeline") -> "Iterator[Recipe]":
         """See :class:`RecipePlan`."""
-        from avatargan.recipe import recipe_from
+        from avatargan.recipe import changed
         from avatargan.version import __version__
 
         wanted = {**self.recipe.attributes, **self.attributes}
         fields = {
-            "psi": self.recipe.psi,
-            "size": self.recipe.size,
-            "variation": self.recipe.variation,
-            "attributes": pipeline.attributes.resolve(wanted, self.recipe.seed),
-            "weights_sha256": self.recipe.weights_sha256,
+            "attributes": pipeline.attributes.resolve(wanted, self.recipe.number),
             "version": __version__,
         }
-        yield recipe_from(self.recipe.seed, **fields | dict(self.fields))
+        yield changed(self.recipe, **fields | dict(self.fields))
 
 
 @dataclass(frozen=True)

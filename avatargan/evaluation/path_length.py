@@ -92,6 +92,7 @@ def _points(
     points = []
     for place in (t, t + STEP):
         if space == "z":
+            assert latents.z is not None  # recipes of seeds have one
             z: FloatArray = slerp(latents.z[:1], latents.z[1:], place)
             w = generator.mapping(torch.from_numpy(z), style)
         else:

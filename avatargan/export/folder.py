@@ -99,7 +99,7 @@ class ExportFolder:
         """
         found: dict[tuple[int, int], int] = {}
         for _, character, recipe in self._own_pictures(plan):
-            key = character, recipe.seed
+            key = character, recipe.number
             found[key] = found.get(key, 0) + 1
         return {
             character: seed for (character, seed), number in found.items() if number == plan.colours
@@ -184,7 +184,7 @@ class ExportFolder:
             if recipe is None:
                 continue
             for character in plan.character_of(recipe):
-                draft = plan.draft(character, recipe.seed)
+                draft = plan.draft(character, recipe.number)
                 if any(planned.file == name and planned.recipe == recipe for planned in draft):
                     yield self.path / name, character, recipe
                     break

@@ -203,12 +203,12 @@ class ExportPlan(BaseModel):
 
     def character_of(self, recipe: Recipe) -> list[int]:
         """Return the characters that a recipe could be a picture of: few, mostly one or none."""
-        rows = self._rows_of_seed.get(recipe.seed)
+        rows = self._rows_of_seed.get(recipe.number)
         if rows is not None:
             return rows
-        if recipe.seed < self.first_seed:
+        if recipe.number < self.first_seed:
             return []
-        character = (recipe.seed - self.first_seed) % self.count
+        character = (recipe.number - self.first_seed) % self.count
         return [character] if self.chooses_seed(character) else []
 
     @cached_property
@@ -245,7 +245,7 @@ class ExportPlan(BaseModel):
 
     def _file_name(self, index: int, character: int, recipe: Recipe) -> str:
         row = self._row(character)
-        values: dict[str, int | str] = {**recipe.attributes, "seed": recipe.seed, "index": index}
+        values: dict[str, int | str] = {**recipe.attributes, "seed": recipe.number, "index": index}
         if row is not None and row.name is not None and "name" in self._template.fields:
             values["name"] = row.name
         name = self._template.format(values)

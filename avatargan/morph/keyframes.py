@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 
 from avatargan.pipeline import DEFAULT_PSI, AvatarPipeline
-from avatargan.recipe import Recipe, read_recipe, recipe_from
+from avatargan.recipe import Recipe, changed, read_recipe
 
 #: A seed, a recipe, or the path of a PNG with a recipe inside.
 Keyframe = int | Recipe | str | os.PathLike[str]
@@ -35,8 +35,7 @@ def keyframe_recipes(
             keyframe = read_recipe(keyframe)
         if isinstance(keyframe, Recipe):
             pipeline.check_recipe(keyframe, name)
-            changed = {"size": size, "psi": keyframe.psi if psi is None else psi}
-            recipe = recipe_from(**(keyframe.model_dump() | changed))
+            recipe = changed(keyframe, size=size, psi=keyframe.psi if psi is None else psi)
         else:
             psi_of_seed = DEFAULT_PSI if psi is None else psi
             (recipe,) = pipeline.recipes(keyframe, psi=psi_of_seed, size=size)

@@ -10,14 +10,15 @@ from avatargan.morph.easing import EASINGS, Times, linear, smooth
 from avatargan.morph.plan import Morph
 from avatargan.morph.schedule import Weights, spline_weights, straight_weights
 from avatargan.pipeline import AvatarPipeline
-from avatargan.recipe import LARGEST_PSI
+from avatargan.recipe import LARGEST_PSI, changed
 
 
 class LatentPath:
     """Where a morph is at each time, as truncated w and palette embeddings.
 
     Identity moves through the keyframes; in z along great circles (on splines: along a spline,
-    brought back to the sphere), or in truncated w. Attributes are one-hot weights of their
+    brought back to the sphere), or in truncated w. A keyframe that was edited, mixed or moved along
+    a slider has no z: with one among them, all move in w. Attributes are one-hot weights of their
     choices, mixed linearly on their own schedules, and so are their embeddings and, for the
     style, the means of w.
 
@@ -35,6 +36,7 @@ class LatentPath:
         self.generator = pipeline.generator
         self.attributes = pipeline.attributes
         self.latents = pipeline.latents(morph.keyframes)
+        self.recipe_latents = pipeline.recipe_latents
         self.stops = {
             name: [
                 self.attributes.index(name, choice)
@@ -51,6 +53,8 @@ class LatentPath:
     def at(self, times: Times) -> tuple[Tensor, Tensor]:
         """Return w ``[N, w_dim]``, truncated, and palette embeddings ``[N, palette_dim]``.
 
+        w is ``[N, blocks, w_dim]`` where a keyframe has one for each block.
+
         Args:
             times: ``[N]``, from 0 to 1.
         """
@@ -60,10 +64,12 @@ class LatentPath:
         )
         identity = self.attributes.identity
         style = None if identity is None else choices[identity]
-        return (self._w_by_z if self.morph.space == "z" else self._w_by_w)(times, style), palette
+        by_z = self.morph.space == "z" and self.latents.z is not None
+        return (self._w_by_z if by_z else self._w_by_w)(times, style), palette
 
     def _w_by_z(self, times: Times, style: Weights | None) -> Tensor:
-        z = torch.from_numpy(self._z(times))
+        assert self.latents.z is not None
+        z = torch.from_numpy(self._z(times, self.latents.z))
         psi = self._psi(times)
         rows = []
         for row in range(len(times)):
@@ -74,29 +80,30 @@ class LatentPath:
     def _w_by_w(self, times: Times, style: Weights | None) -> Tensor:
         """Mix the keyframes' w; where the style has its own schedule, of each style's w."""
         path = self._keyframe_weights(times)  # [N, K]
-        psi = self.latents.psi
-        z = torch.from_numpy(self.latents.z)
         own = self._own_styles()
         if style is None or own is not None:
-            per_keyframe = [
-                self._truncated_w(
-                    z[k : k + 1], None if own is None else own[k : k + 1], float(psi[k])
-                )
-                for k in range(len(z))
-            ]
-            return torch.from_numpy(path).float() @ torch.cat(per_keyframe)
+            per_keyframe = self._keyframes_w(None)  # [K, w_dim] or [K, blocks, w_dim]
+            return torch.einsum("nk,k...->n...", torch.from_numpy(path).float(), per_keyframe)
         used = np.flatnonzero(style.any(axis=0))
-        one_hot = np.eye(style.shape[1])
-        grid = [
-            [
-                self._truncated_w(z[k : k + 1], one_hot[s : s + 1], float(psi[k]))[0]
-                for k in range(len(z))
-            ]
-            for s in used
-        ]
-        by_style = torch.stack([torch.stack(row) for row in grid])  # [styles, K, w_dim]
+        identity = self.attributes.identity
+        assert identity is not None
+        names = self.attributes[identity]
+        by_style = torch.stack([self._keyframes_w(names[s]) for s in used])  # [styles, K, ...]
         weights = np.einsum("ns,nk->nsk", style[:, used], path)
-        return torch.einsum("nsk,skw->nw", torch.from_numpy(weights).float(), by_style)
+        return torch.einsum("nsk,sk...->n...", torch.from_numpy(weights).float(), by_style)
+
+    def _keyframes_w(self, style: str | None) -> Tensor:
+        """Return the w that each keyframe is drawn from, in its own style or another."""
+        rows = []
+        for recipe in self.morph.keyframes:
+            if style is not None:
+                identity = self.attributes.identity
+                recipe = changed(recipe, attributes=recipe.attributes | {identity: style})
+            rows.append(torch.from_numpy(self.recipe_latents.w_of(recipe)))
+        if any(row.ndim == 2 for row in rows):
+            blocks = self.generator.blocks_of_w
+            rows = [row if row.ndim == 2 else row.expand(blocks, -1) for row in rows]
+        return torch.stack(rows)
 
     def _truncated_w(self, z: Tensor, style: Weights | None, psi: float) -> Tensor:
         """Return w ``[1, w_dim]``.
@@ -111,8 +118,7 @@ class LatentPath:
         w = self.generator.mapping(z, self._mixed_embedding(identity, style))
         return self.generator.truncate(w, torch.from_numpy(style).float(), psi)
 
-    def _z(self, times: Times) -> FloatArray:
-        z = self.latents.z
+    def _z(self, times: Times, z: FloatArray) -> FloatArray:
         weights = self._keyframe_weights(times)
         if self.morph.path == "spline":
             return _on_sphere(weights, z)

@@ -173,7 +173,7 @@ def _schedule(
         if len(choices) == 1:
             choices *= len(recipes)
         resolved = [
-            pipeline.attributes.resolve({name: choice}, recipes[stop % len(recipes)].seed)[name]
+            pipeline.attributes.resolve({name: choice}, recipes[stop % len(recipes)].number)[name]
             for stop, choice in enumerate(choices)
         ]
         if len(resolved) == len(recipes):

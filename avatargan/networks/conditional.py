@@ -38,6 +38,8 @@ class ConditionalGenerator(nn.Module, ABC):
     w_mean: Tensor
     #: z ``[B, z_dim]`` and style to w ``[B, w_dim]``, not truncated.
     mapping: nn.Module
+    #: How many blocks of the synthesis may each read a w of their own.
+    blocks_of_w: int = 1
 
     def __init__(
         self,
@@ -90,7 +92,7 @@ class ConditionalGenerator(nn.Module, ABC):
         """Return pictures ``[B, 3, resolution, resolution]`` in about [-1, 1], not clamped.
 
         Args:
-            w: ``[B, w_dim]``, truncated or not.
+            w: ``[B, w_dim]``, truncated or not; or one for each block, ``[B, blocks, w_dim]``.
             palette: what :meth:`embed_palette` returned.
         """
 
@@ -132,7 +134,7 @@ class ConditionalGenerator(nn.Module, ABC):
         """Return pictures ``[B, 3, resolution, resolution]`` in about [-1, 1], not clamped.
 
         Args:
-            w: ``[B, w_dim]``, truncated or not.
+            w: ``[B, w_dim]`` or ``[B, blocks, w_dim]``, truncated or not.
             palette: see :meth:`embed_palette`; for the shipped weights ``hair, eyes``.
             named: the same by name.
         """
@@ -161,7 +163,7 @@ class ConditionalGenerator(nn.Module, ABC):
         """Pull w towards the mean of its style; see :func:`avatargan.latents.truncate`.
 
         Args:
-            w: ``[B, w_dim]``.
+            w: ``[B, w_dim]``, or ``[B, blocks, w_dim]``.
             style: indices ``[B]``, or weights of each style ``[B, styles]``, for mixed styles.
             psi: 1 changes nothing, 0 gives the mean; a number, or ``[B, 1]``.
         """
@@ -171,6 +173,8 @@ class ConditionalGenerator(nn.Module, ABC):
             mean = style @ self.w_mean
         else:
             mean = self.w_mean[style]
+        if w.ndim == 3 and mean.ndim == 2:
+            mean = mean[:, None]
         truncated: Tensor = truncate(w, mean, psi)
         return truncated
 

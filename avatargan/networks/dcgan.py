@@ -156,6 +156,7 @@ class DcganGenerator(ConditionalGenerator):
 
     def synthesis_from_embedding(self, w: Tensor, palette: Tensor) -> Tensor:
         """See :meth:`ConditionalGenerator.synthesis_from_embedding`."""
+        w = w.flatten(1)  # one block: [B, 1, w_dim] is [B, w_dim]
         x = self.dense(torch.cat([w, palette.expand(w.shape[0], -1)], dim=1))
         x = x.unflatten(1, (-1, FIRST_SIZE, FIRST_SIZE))  # [B, 512, 3, 3]
         x = functional.leaky_relu(self.norm0(x), SLOPE)

@@ -143,6 +143,7 @@ class Generator(ConditionalGenerator):
             )
             previous = channels[size]
         self.blocks = nn.ModuleDict(blocks)
+        self.blocks_of_w = len(blocks)
 
     @classmethod
     def from_header(cls, header: WeightsHeader) -> Self:
@@ -175,11 +176,14 @@ class Generator(ConditionalGenerator):
 
     def synthesis_from_embedding(self, w: Tensor, palette: Tensor) -> Tensor:
         """See :meth:`ConditionalGenerator.synthesis_from_embedding`."""
-        w_and_palette = torch.cat([w, palette.expand(w.shape[0], -1)], dim=1)
+        palette = palette.expand(w.shape[0], -1)
         x = self.const.expand(w.shape[0], -1, -1, -1)
         image: Tensor | None = None
-        for size, block in self.blocks.items():
-            x, rgb = block(x, w if int(size) < PALETTE_FROM_SIZE else w_and_palette)
+        for index, (size, block) in enumerate(self.blocks.items()):
+            style = w if w.ndim == 2 else w[:, index]
+            if int(size) >= PALETTE_FROM_SIZE:
+                style = torch.cat([style, palette], dim=1)
+            x, rgb = block(x, style)
             image = rgb if image is None else rgb + upsample(image)
         assert image is not None
         return image

@@ -20,10 +20,11 @@ class Renderer(Protocol):
     chunk: int
 
     def draw(self, w: Tensor, palette: Tensor, size: int) -> Pixels:
-        """Return pictures ``[B, size, size, 3]`` (RGB) for w ``[B, w_dim]``, truncated already.
+        """Return pictures ``[B, size, size, 3]`` (RGB) for w, truncated already.
 
         Args:
-            w: on the CPU, float32.
+            w: ``[B, w_dim]``, or one for each block of the synthesis, ``[B, blocks, w_dim]``; on
+                the CPU, float32.
             palette: the palette embeddings of each picture side by side, ``[B, palette_dim]``.
             size: the generator's resolution, twice or four times it.
         """

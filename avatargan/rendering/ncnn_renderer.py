@@ -11,6 +11,7 @@ and what remains to be multiplied, ``gain * norm``, joins the scale of whatever 
 """
 
 import functools
+import itertools
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -75,18 +76,28 @@ class _Modulation:
 
     def __init__(self, generator: Generator) -> None:
         self.const: FloatArray = generator.const[0].numpy()
+        self.blocks = generator.blocks_of_w
         self.layers: list[_ModulatedLayer] = []
+        blocks = {int(size): index for index, size in enumerate(generator.blocks)}
         for size, name, conv in modulated_convs(generator):
             sees_palette = size >= PALETTE_FROM_SIZE
-            self.layers.append(_ModulatedLayer.of(name, conv, sees_palette))
+            self.layers.append(_ModulatedLayer.of(name, conv, blocks[size], sees_palette))
 
     def vectors(self, w: FloatArray, palette: FloatArray) -> dict[str, FloatArray]:
-        """Return the inputs of the generator's graph, by name."""
-        w_and_palette = np.concatenate([w, palette])
+        """Return the inputs of the generator's graph, by name.
+
+        Args:
+            w: ``[w_dim]`` or ``[blocks, w_dim]``.
+            palette: ``[palette_dim]``.
+        """
+        per_block = w if w.ndim == 2 else itertools.repeat(w)
+        styles = list(itertools.islice(per_block, self.blocks))
+        with_palette = [np.concatenate([style, palette]) for style in styles]
         inputs: dict[str, FloatArray] = {}
         pending: FloatArray | None = None  # the gain and norm that the last activation still owes
         for layer in self.layers:
-            scale = layer.affine @ (w_and_palette if layer.sees_palette else w) + layer.affine_bias
+            style = (with_palette if layer.sees_palette else styles)[layer.block]
+            scale = layer.affine @ style + layer.affine_bias
             if pending is None:
                 inputs[INPUT] = self.const * _per_channel(scale)
             else:
@@ -101,6 +112,7 @@ class _Modulation:
 @dataclass(frozen=True)
 class _ModulatedLayer:
     name: str
+    block: int
     sees_palette: bool
     affine: FloatArray  # [in, style_dim]
     affine_bias: FloatArray  # [in]
@@ -108,10 +120,13 @@ class _ModulatedLayer:
     energy: FloatArray | None  # [out, in], where the layer demodulates
 
     @classmethod
-    def of(cls, name: str, conv: ModulatedConv2d, sees_palette: bool) -> "_ModulatedLayer":
+    def of(
+        cls, name: str, conv: ModulatedConv2d, block: int, sees_palette: bool
+    ) -> "_ModulatedLayer":
         linear: EqualLinear = conv.affine
         return cls(
             name=name,
+            block=block,
             sees_palette=sees_palette,
             affine=(linear.weight * linear.weight_gain).numpy(),
             affine_bias=(linear.bias * linear.lr_mul).numpy(),

@@ -1,7 +1,7 @@
 """What the REST API takes and gives, as pydantic models: the OpenAPI page is made from them."""
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Self
 
 from pydantic import (
@@ -17,7 +17,7 @@ from pydantic import (
 from avatargan.errors import did_you_mean
 from avatargan.latents import LARGEST_SEED
 from avatargan.pipeline import DEFAULT_PSI, Avatar
-from avatargan.recipe import LARGEST_PSI, Recipe
+from avatargan.recipe import DEEPEST_RECIPE, LARGEST_PSI, Recipe
 from avatargan.web.service import Limits
 
 #: JSON readers that know only doubles, JavaScript's above all, round integers beyond this.
@@ -42,29 +42,29 @@ def seed_to_json(seed: int) -> int | str:
 
 
 def _recipe_from_json(value: Any) -> Any:
-    """Let the seeds of a recipe, and of the steps of its variation, be strings."""
-    if not isinstance(value, dict):
-        return value
-    recipe = dict(value)
-    if "seed" in recipe:
-        recipe["seed"] = seed_from_text(recipe["seed"])
-    steps = recipe.get("variation")
-    if isinstance(steps, list):
-        recipe["variation"] = [
-            {**step, "seed": seed_from_text(step["seed"])}
-            if isinstance(step, dict) and "seed" in step
-            else step
-            for step in steps
-        ]
-    return recipe
+    """Let the seeds of a recipe, and of all its steps, be strings."""
+    return _with_seeds(value, seed_from_text)
 
 
 def _recipe_to_json(recipe: Recipe) -> dict[str, Any]:
-    fields = recipe.model_dump(mode="json")
-    fields["seed"] = seed_to_json(recipe.seed)
-    for step in fields["variation"]:
-        step["seed"] = seed_to_json(step["seed"])
+    fields: dict[str, Any] = _with_seeds(recipe.model_dump(mode="json"), seed_to_json)
     return fields
+
+
+def _with_seeds(value: Any, convert: Callable[[Any], Any], depth: int = 0) -> Any:
+    """Return the JSON of a recipe or of a step with every seed in it converted."""
+    if not isinstance(value, dict) or depth > 2 * DEEPEST_RECIPE:
+        return value
+    converted = dict(value)
+    if "seed" in converted:
+        converted["seed"] = convert(converted["seed"])
+    for name in ("variation", "steps"):
+        steps = converted.get(name)
+        if isinstance(steps, list):
+            converted[name] = [_with_seeds(step, convert, depth + 1) for step in steps]
+    if "towards" in converted:
+        converted["towards"] = _with_seeds(converted["towards"], convert, depth + 1)
+    return converted
 
 
 def _check_choice(value: Any) -> Any:
@@ -105,6 +105,17 @@ _RECIPE_SCHEMA = {
                 "properties": {"seed": _SEED_SCHEMA, "strength": {"type": "number"}},
             },
         },
+        "w": {
+            "type": "string",
+            "description": "little-endian fp16 in base64, in place of the seed",
+        },
+        "steps": {
+            "type": "array",
+            "items": {"type": "object"},
+            "description": "in order: {seed, strength}, {slider, amount, directions} or "
+            "{towards, strength, layers}; see the file formats in the docs",
+        },
+        "transparent": {"type": "boolean"},
         "size": {"type": "integer"},
         "weights_sha256": {"type": "string"},
         "version": {"type": "string"},

@@ -35,17 +35,17 @@ def describe(recipe: Recipe) -> Card:
     return {
         "recipe": recipe.to_json(),
         "name": file_stem(recipe),
-        "seed": str(recipe.seed),
+        "seed": str(recipe.number),
         "attributes": recipe.attributes,
         "psi": recipe.psi,
         "size": recipe.size,
-        "steps": len(recipe.variation),
+        "steps": len(recipe.variation) + len(recipe.steps),
     }
 
 
 def file_stem(recipe: Recipe) -> str:
     """Return a file name without its ending: the seed and what the attributes are."""
-    parts = ["avatar", str(recipe.seed), *recipe.attributes.values()]
+    parts = ["avatar", str(recipe.number), *recipe.attributes.values()]
     if recipe.variation:
         parts.append(f"v{recipe.variation[-1].seed % 10**6}")
     return "-".join(parts)[:150]

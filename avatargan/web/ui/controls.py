@@ -154,7 +154,7 @@ def values_of(service: AvatarService, recipe: Recipe) -> list[Any]:
 def seed_value(recipe: Recipe, *, locked: bool = True) -> dict[str, Any]:
     """Return a value of the seed's control. Seeds are text: see :mod:`avatargan.web.ui.cards`."""
     return {
-        "seed": str(recipe.seed),
+        "seed": str(recipe.number),
         "locked": locked,
         "variation": [
             {"seed": str(step.seed), "strength": step.strength} for step in recipe.variation

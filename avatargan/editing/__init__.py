@@ -1,0 +1,1 @@
+"""Characters of one's own: sliders, mixing, and pictures that become characters."""
