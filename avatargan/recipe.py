@@ -166,7 +166,7 @@ class TowardsStep(BaseModel):
     def _leave_out_unused(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         fields: dict[str, Any] = serialize(self)
         if self.layers is None:
-            del fields["layers"]
+            fields.pop("layers", None)
         return fields
 
 
@@ -263,7 +263,7 @@ class Recipe(BaseModel):
         fields: dict[str, Any] = serialize(self)
         for name, unused in (("seed", None), ("w", None), ("steps", ()), ("transparent", False)):
             if getattr(self, name) == unused:
-                del fields[name]
+                fields.pop(name, None)
         return fields if self.format == 1 else {"format": self.format, **fields}
 
     @property
