@@ -68,8 +68,7 @@ class LatentPath:
         return (self._w_by_z if by_z else self._w_by_w)(times, style), palette
 
     def _w_by_z(self, times: Times, style: Weights | None) -> Tensor:
-        assert self.latents.z is not None
-        z = torch.from_numpy(self._z(times, self.latents.z))
+        z = torch.from_numpy(self._z(times))
         psi = self._psi(times)
         rows = []
         for row in range(len(times)):
@@ -118,7 +117,9 @@ class LatentPath:
         w = self.generator.mapping(z, self._mixed_embedding(identity, style))
         return self.generator.truncate(w, torch.from_numpy(style).float(), psi)
 
-    def _z(self, times: Times, z: FloatArray) -> FloatArray:
+    def _z(self, times: Times) -> FloatArray:
+        z = self.latents.z
+        assert z is not None
         weights = self._keyframe_weights(times)
         if self.morph.path == "spline":
             return _on_sphere(weights, z)
