@@ -115,12 +115,14 @@ def _run(given: argparse.Namespace) -> Outcome | None:
         stack.callback(observer.close)
         if given.dry_run:
             opened = [source.open() for source in sources]
+            observer.say(*(line for source in opened for line in source.dataset.notes))
             lines = plan_lines(settings, opened, processes)
             _show("\n".join(lines))
             return None
         if processes.is_first:
             stack.enter_context(folder.lock())
         data = runs.open_data(sources, settings, processes, given.cache_folder, observer.decoded)
+        observer.say(*(line for source in data.sources for line in source.dataset.notes))
         if config is None:
             initial = runs.Initial(given.init, given.init_critic)
             run = runs.new_run(settings, data, folder, processes, initial)

@@ -27,6 +27,10 @@ class TaxonomyError(AvatarGanError):
     """What should say which attributes and choices there are does not."""
 
 
+class TableError(AvatarGanError):
+    """A table cannot be read; the message names the file and the line."""
+
+
 class DatasetError(AvatarGanError):
     """Tagged pictures cannot be used: a file, a line, a column or a value is not as it should."""
 

@@ -98,6 +98,12 @@ def build(
 
     check_set_folder(out, overwrite=overwrite)
     data = open_dataset(crops, tags=tags)
+    for line in data.notes:
+        note(line, quiet=quiet)
+    if data.notes and not data.attributes and not untagged:
+        raise OptionError(
+            f"{crops}: there is no tag in its table; correct the table, or build with --untagged"
+        )
     if not data.attributes and not untagged:
         raise OptionError(
             f"{crops} has no tags.csv; make one with 'avatargan tag {crops} --out "
@@ -189,6 +195,8 @@ def inspect(
     if split not in (None, TRAIN, TEST):
         raise OptionError(f"--split is train or test, not '{split}'")
     dataset = open_dataset(data)
+    for line in dataset.notes:
+        note(line, quiet=json)
     if split is not None:
         dataset = dataset.split(split)
         if not len(dataset):

@@ -164,6 +164,8 @@ def evaluate(
     from avatargan.tagging import load_tagger
 
     dataset = open_dataset(data, tags=tags)
+    for line in dataset.notes:
+        note(line, quiet=quiet)
     network_device = choose_device(device)
     evaluation = Evaluation(
         load_pipeline(weights, None, device, engine),

@@ -147,8 +147,8 @@ def _write_table(
     Raises:
         DatasetError: nothing could be read.
     """
-    from avatargan.dataset.tags import TableWriter
     from avatargan.files import atomic_writer
+    from avatargan.tables import TableWriter
     from avatargan.tagging.folder import SkippedPicture
 
     unreadable = []
@@ -173,11 +173,11 @@ def _write_table(
 
 
 def _write_skipped(path: Path, unreadable: "list[SkippedPicture]", *, overwrite: bool) -> None:
-    from avatargan.dataset.tags import write_tags
     from avatargan.files import write_atomically
+    from avatargan.tables import write_table
 
     rows = ((each.file, one_line(each.reason)) for each in unreadable)
-    write_atomically(path, write_tags(("file", "reason"), rows), overwrite=overwrite)
+    write_atomically(path, write_table(("file", "reason"), rows), overwrite=overwrite)
 
 
 def _draw_sheets(table: "TagTable", sheets: dict[str, Path], *, overwrite: bool) -> None:

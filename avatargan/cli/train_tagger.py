@@ -95,6 +95,8 @@ def train_tagger(
     if threads is not None:
         torch.set_num_threads(threads)
     opened = open_dataset(data)
+    for line in opened.notes:
+        note(line, quiet=quiet)
     options = TrainingOptions(steps=steps, seed=seed)
     if dry_run:
         _show_plan(_plan(opened, options), json)

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from avatargan.dataset.copies import Signature, find_copies, shared_sources, signature
 from avatargan.dataset.dataset import Dataset, fit_square
 from avatargan.dataset.report import write_report
-from avatargan.dataset.tags import is_utf8
 from avatargan.dataset.writing import new_set
 from avatargan.devices import usable_cores
 from avatargan.errors import DatasetError, OptionError
 from avatargan.networks import Upscaler, load_upscaler
 from avatargan.parallel import ordered_map
+from avatargan.tables import is_utf8
 
 SMALLEST_RESOLUTION, LARGEST_RESOLUTION = 16, 1024
 #: A crop that shows fewer pixels than this share of the wanted side is small. Above it, plain

@@ -26,6 +26,10 @@ TEST = "test"
 #: One source in this many is kept for testing.
 TEST_ONE_IN = 10
 
+#: Counts the changes to what decoding makes of a file, so that maps of older versions are not
+#: taken for those of this one.
+DECODING = 2
+
 Pixels = NDArray[np.uint8]
 Indices = NDArray[np.int64]
 
@@ -52,6 +56,7 @@ class Dataset:
         splits: "train" or "test" per picture.
         store: where the pixels are.
         places: the index of each picture in the store, ``[N]``.
+        notes: what was read otherwise than it is written, one line each, for people.
     """
 
     path: Path
@@ -62,6 +67,7 @@ class Dataset:
     splits: NDArray[np.str_]
     store: PictureStore
     places: Indices
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -129,7 +135,7 @@ class Dataset:
         if mapped is not None:
             return mapped
         folder = user_cache_folder("decoded") if cache_folder is None else Path(cache_folder)
-        path = folder / f"{self._pictures_sha256[:32]}-{resolution}.npy"
+        path = folder / f"{self._pictures_sha256[:32]}-{DECODING}-{resolution}.npy"
         shape = (len(self), resolution, resolution, 3)
         if path.exists():
             # A map that was cut short is made again: the cache is nobody's only copy.

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,17 @@ import numpy as np
 
 from avatargan.attributes import Taxonomy
 from avatargan.dataset.dataset import Dataset, open_map, require_pictures, split_of
-from avatargan.dataset.stores import FolderStore, PictureStore, ShardStore, TarStore
-from avatargan.dataset.tags import Tags, read_tags, with_unknown
+from avatargan.dataset.stores import (
+    FolderStore,
+    PictureStore,
+    ShardStore,
+    TarStore,
+    tables_among,
+)
+from avatargan.dataset.tags import TAGS_FILE, Tags, read_tags, with_unknown
 from avatargan.errors import DatasetError, TaxonomyError
 from avatargan.files import read_regular
 
-TAGS_FILE = "tags.csv"
 ATTRIBUTES_FILE = "attributes.json"
 #: Its presence tells a built set from a folder of pictures.
 INDEX_FILE = "dataset.json"
@@ -39,28 +45,39 @@ def open_dataset(
             and the line.
     """
     path = Path(path)
+    table = None if tags is None else Path(tags)
     if path.is_dir():
         if (path / INDEX_FILE).exists():
             return require_pictures(_open_built(path))
-        store: PictureStore = FolderStore.open(path)
-        tag_content = _read_if_there(path / TAGS_FILE)
+        store: PictureStore
+        store = folder = FolderStore.open(path)
+        tables = tables_among(folder.others)
+        if tables and "/" in tables[0] and table is None:
+            raise DatasetError(
+                f"{path}: the table '{tables[0]}' in it would not be used; open its folder, or "
+                "name the table"
+            )
+        tag_content = _read_if_there(path / (tables[0] if tables else TAGS_FILE))
+        if tables and tag_content is None:
+            raise DatasetError(f"{path / tables[0]}: a link to what is not there")
         attributes = _read_if_there(path / ATTRIBUTES_FILE)
     elif path.is_file():
         store = archive = TarStore.open(path)
+        tables = tables_among(archive.members)
         tag_content, attributes = (
             archive.content(name) if name in archive.members else None
-            for name in (TAGS_FILE, ATTRIBUTES_FILE)
+            for name in (tables[0] if tables else TAGS_FILE, ATTRIBUTES_FILE)
         )
     elif not path.exists():
         raise DatasetError(f"{path}: there is no such folder or file")
     else:
         raise DatasetError(f"{path}: neither a folder nor a file")
-    place = str(path / TAGS_FILE)
-    if tags is not None:
-        place, tag_content = str(tags), _read_if_there(Path(tags))
-        attributes = _read_if_there(Path(tags).parent / ATTRIBUTES_FILE) or attributes
+    place = str(path / (tables[0] if tables else TAGS_FILE))
+    if table is not None:
+        place, tag_content = str(table), _read_if_there(table)
+        attributes = _read_if_there(table.parent / ATTRIBUTES_FILE) or attributes
         if tag_content is None:
-            raise DatasetError(f"{tags}: there is no such file")
+            raise DatasetError(f"{table}: there is no such file")
     if not store.names:
         raise DatasetError(f"{path}: there are no pictures in it")
     if tag_content is None:
@@ -68,7 +85,28 @@ def open_dataset(
     taxonomy = None
     if attributes is not None:
         taxonomy = _taxonomy(attributes, str(path / ATTRIBUTES_FILE))
-    return _tagged(path, store, read_tags(tag_content, place, store.names, taxonomy))
+    read = read_tags(tag_content, place, store.names, taxonomy)
+    if table is None:
+        _require_no_other_table(path, tables[1:], read, store)
+    return _tagged(path, store, read)
+
+
+def _require_no_other_table(
+    path: Path, tables: Sequence[str], read: Tags, store: PictureStore
+) -> None:
+    """Make sure that no pictures are left out whose tags are in a table further inside.
+
+    Raises:
+        DatasetError: there are; the message names the table.
+    """
+    for name in tables:
+        inside = f"{name.rpartition('/')[0]}/"
+        left_out = any(picture.startswith(inside) for picture in store.names)
+        if left_out and not any(picture.startswith(inside) for picture in read.files):
+            raise DatasetError(
+                f"{path}: the table '{name}' in it would not be used, and the one that is lists "
+                "none of the pictures beside it; join the two"
+            )
 
 
 def _untagged(path: Path, store: PictureStore) -> Dataset:
@@ -91,6 +129,7 @@ def _tagged(path: Path, store: PictureStore, tags: Tags) -> Dataset:
         np.array(splits),
         store,
         np.array([index[name] for name in tags.files], dtype=np.int64),
+        tags.notes,
     )
 
 

@@ -2,8 +2,9 @@
 
 import hashlib
 import os
+import posixpath
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -12,11 +13,16 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from avatargan.dataset.tags import TAGS_FILE
 from avatargan.errors import DatasetError, PictureError
 from avatargan.files import open_regular
 from avatargan.pictures import PICTURE_ENDINGS, open_picture, rgb_pixels
 
 Pixels = NDArray[np.uint8]
+#: What macOS, Windows and storage devices put beside pictures, in small letters.
+FOREIGN_NAMES = frozenset({"__macosx", "@eadir", "thumbs.db", "desktop.ini", "$recycle.bin"})
+#: Links to links that are followed.
+_LONGEST_CHAIN = 8
 #: A picture of 25 megapixels, stored without compression, fits; so no file can fill the memory.
 LARGEST_FILE = 128 * 2**20
 
@@ -48,24 +54,34 @@ class PictureStore(Protocol):
 
 @dataclass(frozen=True)
 class FolderStore:
-    """Files in a folder and the folders in it."""
+    """Files in a folder and the folders in it.
+
+    Attributes:
+        folder: where they are.
+        names: the pictures.
+        others: the files that are no pictures.
+    """
 
     folder: Path
     names: tuple[str, ...]
+    others: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, folder: Path) -> "FolderStore":
-        """Look for pictures; hidden files and links to folders are left out.
+        """Look for pictures; hidden and foreign ones and links to folders are left out.
 
         Raises:
             DatasetError: a folder cannot be listed.
         """
-        names = []
+        names: list[str] = []
+        others: list[str] = []
         for place, folders, files in os.walk(folder, onerror=_refuse_unlisted):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            folders[:] = sorted(name for name in folders if not is_foreign(name))
             inner = Path(place).relative_to(folder)
-            names += [(inner / name).as_posix() for name in files if is_picture_name(name)]
-        return cls(folder, tuple(sorted(names)))
+            paths = ((inner / name).as_posix() for name in files if not is_foreign(name))
+            for path in paths:
+                (names if is_picture_name(path) else others).append(path)
+        return cls(folder, tuple(sorted(names)), tuple(sorted(others)))
 
     def read(self, index: int) -> Pixels:
         """See :class:`PictureStore`."""
@@ -96,7 +112,8 @@ class TarStore:
 
     Attributes:
         path: the archive.
-        members: offset and length in bytes of each file, by its name.
+        members: offset and length in bytes of each file, by its name. Hidden files and what
+            other systems leave in archives are not among them.
         names: those that are pictures.
     """
 
@@ -108,21 +125,14 @@ class TarStore:
     def open(cls, path: Path) -> "TarStore":
         """List an archive.
 
-        A folder that everything lies in is left out of the names. Nothing is unpacked.
+        The folder that the tags lie in, or all pictures where there are none, is left out of the
+        names. Nothing is unpacked.
 
         Raises:
-            DatasetError: it is compressed, damaged or cannot be read.
+            DatasetError: it is compressed, damaged or cannot be read, or its tags cannot be used.
         """
-        members = {}
         try:
-            size = path.stat().st_size
-            with tarfile.open(path, "r:") as archive:
-                for member in archive:
-                    if not member.isreg() or member.issparse():
-                        continue
-                    if member.offset_data + member.size > size:
-                        raise DatasetError(f"{path}: truncated in '{member.name}'")
-                    members[member.name.removeprefix("./")] = (member.offset_data, member.size)
+            members = _list_members(path)
         # Chained and enormous headers make tarfile recurse, or ask for more memory than there is.
         except (
             tarfile.TarError,
@@ -137,9 +147,20 @@ class TarStore:
             ) from error
         except OSError as error:
             raise DatasetError(f"{path}: {error.strerror or error}") from error
-        members = _without_common_folder(members)
-        names = sorted(name for name in members if is_picture_name(PurePosixPath(name).name))
-        return cls(path, members, tuple(names))
+        tables = tables_among(members)
+        inside = [PurePosixPath(name) for name in members if is_picture_name(name)]
+        if len(tables) > 1:
+            raise DatasetError(
+                f"{path}: '{tables[0]}' and '{tables[1]}' are both in it, and one table is read; "
+                "pack them apart"
+            )
+        folder = PurePosixPath(tables[0]).parent if tables else _common_folder(inside)
+        members = {
+            PurePosixPath(name).relative_to(folder).as_posix(): place
+            for name, place in members.items()
+            if PurePosixPath(name).is_relative_to(folder)
+        }
+        return cls(path, members, tuple(sorted(filter(is_picture_name, members))))
 
     def content(self, name: str) -> bytes:
         """Return the bytes of a member.
@@ -227,17 +248,78 @@ class ShardStore:
 
 
 def is_picture_name(name: str) -> bool:
-    """Tell whether a file name looks like that of a picture; hidden files do not."""
-    return not name.startswith(".") and PurePosixPath(name).suffix.lower() in PICTURE_ENDINGS
+    """Tell whether a file name, or a path, looks like that of a picture; hidden files do not."""
+    path = PurePosixPath(name)
+    return not path.name.startswith(".") and path.suffix.lower() in PICTURE_ENDINGS
 
 
-def _without_common_folder(
-    members: Mapping[str, tuple[int, int]],
-) -> dict[str, tuple[int, int]]:
-    first = {name.partition("/")[0] for name in members}
-    if len(first) != 1 or any("/" not in name for name in members):
-        return dict(members)
-    return {name.partition("/")[2]: place for name, place in members.items()}
+def is_foreign(name: str) -> bool:
+    """Tell whether a name is hidden, or what other systems leave beside pictures."""
+    return name.startswith(".") or name.lower() in FOREIGN_NAMES
+
+
+def tables_among(names: Iterable[str]) -> list[str]:
+    """Return which of the names of files are those of tables of tags, the outermost first."""
+    tables = [name for name in names if PurePosixPath(name).name.lower() == TAGS_FILE]
+    return sorted(tables, key=lambda name: (name.count("/"), name))
+
+
+def _list_members(path: Path) -> dict[str, tuple[int, int]]:
+    """Return offset and length of each file in an archive; links stand for what they lead to."""
+    size = path.stat().st_size
+    members: dict[str, tuple[int, int]] = {}
+    links: dict[str, str] = {}
+    unusable: dict[str, str] = {}
+    with tarfile.open(path, "r:") as archive:
+        for member in archive:
+            name = _member_name(member.name)
+            if name is None or member.isdir():
+                continue
+            for known in (members, links, unusable):
+                known.pop(name, None)  # what was appended later replaces what was there
+            if member.issym():
+                links[name] = posixpath.join(posixpath.dirname(name), member.linkname)
+            elif member.islnk():
+                links[name] = member.linkname
+            elif not member.isreg() or member.issparse():
+                unusable[name] = "stored sparsely" if member.issparse() else "not a file"
+            elif member.offset_data + member.size > size:
+                raise DatasetError(f"{path}: truncated in '{member.name}'")
+            else:
+                members[name] = (member.offset_data, member.size)
+    for name, target in links.items():
+        for _ in range(_LONGEST_CHAIN):
+            target = _member_name(target, hidden=True) or ""
+            if target not in links:
+                break
+            target = links[target]
+        if target in members:
+            members[name] = members[target]
+        else:
+            unusable[name] = "a link to what is not in the archive"
+    for name, why in unusable.items():
+        if tables_among([name]):
+            raise DatasetError(f"{path}: '{name}' cannot be read ({why}); pack it as a plain file")
+    return members
+
+
+def _member_name(name: str, *, hidden: bool = False) -> str | None:
+    """Return the path of a member as the others are written; None for what does not count."""
+    # Backslashes come from Windows, where no name of a file holds one.
+    path = posixpath.normpath(name.replace("\\", "/")).lstrip("/")
+    if not hidden and any(is_foreign(part) for part in path.split("/")):
+        return None
+    return path
+
+
+def _common_folder(paths: Sequence[PurePosixPath]) -> PurePosixPath:
+    """Return the folder that all lie in, if it is not the outermost one."""
+    if not paths:
+        return PurePosixPath()
+    first = {path.parts[0] for path in paths}
+    if len(first) != 1 or any(len(path.parts) == 1 for path in paths):
+        return PurePosixPath()
+    return PurePosixPath(first.pop())
 
 
 def _naming(place: str, error: PictureError) -> str:

@@ -8,14 +8,15 @@ import numpy as np
 
 from avatargan.attributes import ANY
 from avatargan.dataset.dataset import fit_square, split_of
-from avatargan.dataset.opening import ATTRIBUTES_FILE, TAGS_FILE
+from avatargan.dataset.opening import ATTRIBUTES_FILE
 from avatargan.dataset.report import write_report
-from avatargan.dataset.tags import FILE, SPLIT, with_unknown, write_tags
+from avatargan.dataset.tags import FILE, SPLIT, TAGS_FILE, with_unknown
 from avatargan.dataset.writing import new_set
 from avatargan.errors import OutputError
 from avatargan.files import atomic_folder
 from avatargan.pipeline import AvatarPipeline
 from avatargan.recipe import Recipe
+from avatargan.tables import write_table
 
 Advance = Callable[[int], None]
 
@@ -90,7 +91,7 @@ def draw_pictures(
             rows.append([file, split_of(file), *(avatar.recipe.attributes[a] for a in names)])
             if advance is not None:
                 advance(1)
-        (folder / TAGS_FILE).write_text(write_tags([FILE, SPLIT, *names], rows))
+        (folder / TAGS_FILE).write_text(write_table([FILE, SPLIT, *names], rows), encoding="utf-8")
         (folder / ATTRIBUTES_FILE).write_text(with_unknown(pipeline.attributes).to_json())
 
 

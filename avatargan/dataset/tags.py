@@ -2,25 +2,28 @@
 
 Columns: ``file``, one per attribute, and optionally ``source`` (what the picture was cut from),
 ``split`` ("train" or "test") and a probability ``<attribute>_p`` per attribute, which is not read
-here. An empty value and "unknown" both say that nobody knows.
+here. An empty value and "unknown" both say that nobody knows. How tables are read, and which
+spellings mean the same, says :mod:`avatargan.tables`.
 """
 
-import csv
-import io
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from avatargan.attributes import RESERVED, UNKNOWN, Taxonomy, check_attribute_name, is_name
-from avatargan.errors import DatasetError, TaxonomyError, did_you_mean
+from avatargan.errors import DatasetError, TableError, TaxonomyError, did_you_mean
+from avatargan.tables import FileNames, Table, folded, read_table
 
+TAGS_FILE = "tags.csv"
 FILE, SOURCE, SPLIT = "file", "source", "split"
 PROBABILITY_ENDING = "_p"
 #: Beyond this a column holds something else, such as captions.
 MOST_CHOICES = 200
+#: Spellings of one choice that a note lists.
+_MOST_SPELLINGS = 5
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Tags:
         labels: for each attribute, an index into its choices per picture.
         sources: what each picture was cut from; the file itself where the column is missing.
         splits: "train", "test" or "" (decided by the source) per picture.
+        notes: what was read otherwise than it is written, one line each.
     """
 
     attributes: Taxonomy
@@ -40,12 +44,15 @@ class Tags:
     labels: Mapping[str, NDArray[np.int64]]
     sources: tuple[str, ...]
     splits: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def read_tags(
     content: bytes, place: str, known_files: Collection[str], taxonomy: Taxonomy | None = None
 ) -> Tags:
     """Read a ``tags.csv``.
+
+    A column that holds no tag at all is left out, with a note, unless the taxonomy lists it.
 
     Args:
         content: of the file.
@@ -58,36 +65,40 @@ def read_tags(
         DatasetError: it is not a table, or has an unknown file, column or value; the message
             names the line.
     """
-    rows = _rows(content, place)
-    columns = next(rows, (0, []))[1]
-    names = _attribute_columns(columns, place, taxonomy)
+    try:
+        table = read_table(content, place)
+    except TableError as error:
+        raise DatasetError(str(error)) from error
+    columns = {name: index for index, name in enumerate(table.columns)}
+    attribute_columns = _attribute_columns(table, taxonomy)
+    readers = {name: _ChoiceReader(name, taxonomy) for name in attribute_columns}
+    names = FileNames(known_files)
     files: dict[str, int] = {}
-    values: dict[str, list[str]] = {name: [] for name in names}
+    values: dict[str, list[str]] = {name: [] for name in attribute_columns}
     sources, splits = [], []
-    known = frozenset(known_files)
-    for line, row in rows:
-        if len(row) != len(columns):
+    for line, cells in table.rows:
+        written = cells[columns[FILE]]
+        file = names.find(written)
+        if file is None:
             raise DatasetError(
-                f"{place}, line {line}: {len(row)} values do not fit {len(columns)} columns"
+                f"{table.at(line)}: there is no picture '{written}' beside it"
+                f"{names.suggestion(written)}"
             )
-        cells = dict(zip(columns, row, strict=True))
-        file = cells[FILE]
         if file in files:
-            raise DatasetError(f"{place}, line {line}: '{file}' is in line {files[file]} already")
-        if file not in known:
-            raise DatasetError(
-                f"{place}, line {line}: there is no picture '{file}' beside it"
-                f"{did_you_mean(file, known) if len(known) < 1000 else ''}"
-            )
+            raise DatasetError(f"{table.at(line)}: '{written}' is in line {files[file]} already")
         files[file] = line
-        sources.append(cells.get(SOURCE) or file)
-        splits.append(_split(cells.get(SPLIT, ""), f"{place}, line {line}"))
-        for name in names:
-            value = cells[name] or UNKNOWN
-            _check_value(name, value, f"{place}, line {line}", taxonomy)
-            values[name].append(value)
+        sources.append((cells[columns[SOURCE]] if SOURCE in columns else "") or file)
+        split = cells[columns[SPLIT]] if SPLIT in columns else ""
+        splits.append(_split(split, table.at(line)))
+        for name, column in attribute_columns.items():
+            values[name].append(readers[name].read(cells[columns[column]], table.at(line)))
     if not files:
         raise DatasetError(f"{place}: there are no rows in it")
+    notes = [f"{place}: {note}" for reader in readers.values() for note in reader.notes()]
+    if taxonomy is None:
+        for name in [name for name, found in values.items() if set(found) == {UNKNOWN}]:
+            notes.append(f"{place}: the column '{name}' holds no tag at all; it is left out")
+            del values[name]
     attributes = taxonomy or _found_choices(values, place)
     return Tags(
         attributes,
@@ -95,44 +106,8 @@ def read_tags(
         {name: _indices(attributes[name], values.get(name), len(files)) for name in attributes},
         tuple(sources),
         tuple(splits),
+        tuple(notes),
     )
-
-
-def write_tags(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return the text of a ``tags.csv``."""
-    text = io.StringIO()
-    writer = TableWriter(text)
-    writer.add(columns)
-    for row in rows:
-        writer.add(row)
-    return text.getvalue()
-
-
-class TableWriter:
-    """Writes the rows of a table, whatever the names of files are.
-
-    Args:
-        text: takes them.
-    """
-
-    def __init__(self, text: TextIO) -> None:
-        self._plain = csv.writer(text, lineterminator="\n")
-        self._quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-
-    def add(self, row: Sequence[str]) -> None:
-        """Write a row."""
-        # Before Python 3.13 a carriage return alone is not quoted, and cannot be read again.
-        writer = self._quoted if any("\r" in value for value in row) else self._plain
-        writer.writerow(row)
-
-
-def is_utf8(name: str) -> bool:
-    """Tell whether a name can be written into a table; not all names of files can."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def with_unknown(attributes: Taxonomy) -> Taxonomy:
@@ -140,79 +115,101 @@ def with_unknown(attributes: Taxonomy) -> Taxonomy:
     return Taxonomy({name: (*attributes.offered(name), UNKNOWN) for name in attributes})
 
 
-def _rows(content: bytes, place: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield the rows that are not empty, with their line numbers."""
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DatasetError(f"{place}, line {line}: not UTF-8 text") from error
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    try:
-        for row in reader:
-            if row:
-                yield reader.line_num, row
-    except csv.Error as error:
-        raise DatasetError(f"{place}, line {reader.line_num}: {error}") from error
-
-
-def _attribute_columns(
-    columns: Sequence[str], place: str, taxonomy: Taxonomy | None
-) -> tuple[str, ...]:
-    """Return the columns that are attributes."""
-    if FILE not in columns:
-        raise DatasetError(f"{place}, line 1: there is no column 'file'")
-    known = set()
-    for name in columns:
-        if name in known:
-            raise DatasetError(f"{place}, line 1: the column '{name}' is there twice")
-        known.add(name)
-    names = tuple(
-        name
-        for name in columns
-        if name not in (FILE, SOURCE, SPLIT)
-        and not (
-            name.endswith(PROBABILITY_ENDING) and name.removesuffix(PROBABILITY_ENDING) in known
-        )
-    )
-    for name in names:
-        if taxonomy is not None and name not in taxonomy:
+def _attribute_columns(table: Table, taxonomy: Taxonomy | None) -> dict[str, str]:
+    """Return the columns that are attributes, by the name of the attribute."""
+    place = table.at(table.first_line)
+    if FILE not in table.columns:
+        raise DatasetError(f"{place}: there is no column 'file'")
+    known = frozenset(table.columns)
+    listed = {folded(name): name for name in taxonomy or ()}
+    attributes = {}
+    for column in table.columns:
+        if column in (FILE, SOURCE, SPLIT) or (
+            column.endswith(PROBABILITY_ENDING) and column.removesuffix(PROBABILITY_ENDING) in known
+        ):
+            continue
+        if taxonomy is not None and column not in listed:
             raise DatasetError(
-                f"{place}, line 1: the column '{name}' is no attribute of attributes.json"
-                f"{did_you_mean(name, taxonomy)} (attributes: {', '.join(taxonomy)})"
+                f"{place}: the column '{column}' is no attribute of attributes.json"
+                f"{did_you_mean(column, taxonomy)} (attributes: {', '.join(taxonomy)})"
             )
+        name = listed.get(column, column)
         try:
             check_attribute_name(name)
         except TaxonomyError as error:
-            raise DatasetError(f"{place}, line 1: {error}") from error
-    return names
+            raise DatasetError(f"{place}: {error}") from error
+        attributes[name] = column
+    return attributes
 
 
-def _check_value(name: str, value: str, place: str, taxonomy: Taxonomy | None) -> None:
-    if taxonomy is not None and value not in taxonomy[name]:
-        offered = taxonomy.offered(name)
-        raise DatasetError(
-            f"{place}: {name} has no choice '{value}'{did_you_mean(value, offered)} "
-            f"(choices: {', '.join(offered)})"
-        )
-    if not is_name(value) or value in RESERVED:
-        raise DatasetError(
-            f"{place}: '{value[:60]}' cannot be a choice of {name} (up to 40 letters and digits, "
-            "with dashes and underscores)"
-        )
+class _ChoiceReader:
+    """Reads the cells of an attribute: one choice for all spellings of it.
+
+    Args:
+        name: of the attribute.
+        taxonomy: the choices that are allowed, as they are spelt there; by default any.
+    """
+
+    def __init__(self, name: str, taxonomy: Taxonomy | None) -> None:
+        self._name = name
+        self._taxonomy = taxonomy
+        self._choices = {cell: cell for cell in taxonomy[name]} if taxonomy is not None else {}
+        listed = list(self._choices)
+        self._folded = {folded(choice): choice for choice in listed} | {UNKNOWN: UNKNOWN}
+        self._choices[""] = UNKNOWN
+        self._spellings: defaultdict[str, set[str]] = defaultdict(set)
+
+    def read(self, cell: str, place: str) -> str:
+        """Return the choice that a cell means.
+
+        Raises:
+            DatasetError: it means none.
+        """
+        cell = cell.strip()
+        choice = self._choices.get(cell)
+        if choice is None:
+            choice = self._choices[cell] = self._find(cell, place)
+            if cell != choice:
+                self._spellings[choice].add(cell)
+        return choice
+
+    def _find(self, cell: str, place: str) -> str:
+        choice = self._folded.get(folded(cell))
+        if choice is not None:
+            return choice
+        if self._taxonomy is not None:
+            offered = self._taxonomy.offered(self._name)
+            raise DatasetError(
+                f"{place}: {self._name} has no choice '{cell}'{did_you_mean(cell, offered)} "
+                f"(choices: {', '.join(offered)})"
+            )
+        choice = folded(cell)
+        if not is_name(choice) or choice in RESERVED:
+            raise DatasetError(
+                f"{place}: '{cell[:60]}' cannot be a choice of {self._name} (up to 40 letters and "
+                "digits, with dashes and underscores)"
+            )
+        self._folded[choice] = choice
+        return choice
+
+    def notes(self) -> Iterable[str]:
+        """Yield which spellings were read as which choices."""
+        for choice, spellings in sorted(self._spellings.items()):
+            shown = [f"'{cell}'" for cell in sorted(spellings)[:_MOST_SPELLINGS]]
+            more = ", ..." if len(spellings) > _MOST_SPELLINGS else ""
+            yield f"in the column '{self._name}', {', '.join(shown)}{more} is read as '{choice}'"
 
 
 def _split(text: str, place: str) -> str:
-    if text not in ("train", "test", ""):
+    split = folded(text)
+    if split not in ("train", "test", ""):
         raise DatasetError(f"{place}: the split is train, test or empty, not '{text}'")
-    return text
+    return split
 
 
 def _found_choices(values: Mapping[str, Sequence[str]], place: str) -> Taxonomy:
     choices = {name: sorted(set(found) - {UNKNOWN}) for name, found in values.items()}
     for name, found in choices.items():
-        if not found:
-            raise DatasetError(f"{place}: the column '{name}' holds no tag at all")
         if len(found) > MOST_CHOICES:
             raise DatasetError(
                 f"{place}: the column '{name}' holds {len(found)} different values; an attribute "

@@ -24,12 +24,12 @@ from avatargan.dataset.opening import (
     BUILT_FORMAT,
     BUILT_VERSION,
     INDEX_FILE,
-    TAGS_FILE,
 )
 from avatargan.dataset.report import REPORT_FILE
-from avatargan.dataset.tags import FILE, SOURCE, SPLIT, with_unknown, write_tags
+from avatargan.dataset.tags import FILE, SOURCE, SPLIT, TAGS_FILE, with_unknown
 from avatargan.errors import OutputError
 from avatargan.files import atomic_folder
+from avatargan.tables import write_table
 from avatargan.version import __version__
 
 #: Shards are written from memory, so this bounds what a build takes.
@@ -79,7 +79,7 @@ class SetWriter:
             for name, source, tags in zip(self._names, self.sources, self._tags, strict=True)
         )
         (self.folder / TAGS_FILE).write_text(
-            write_tags(columns, rows), encoding="utf-8", errors="surrogateescape"
+            write_table(columns, rows), encoding="utf-8", errors="surrogateescape"
         )
         if self.attributes:
             text = json.dumps({name: list(self.attributes[name]) for name in self.attributes})

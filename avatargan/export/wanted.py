@@ -4,18 +4,18 @@ The columns, all optional and in any order, are the attributes of the weights, `
 and ``name`` (free text, for the field ``{name}`` of file names).
 """
 
-import csv
-import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from avatargan.attributes import Taxonomy
-from avatargan.errors import AvatarGanError, OptionError, did_you_mean
+from avatargan.attributes import ANY, Taxonomy
+from avatargan.errors import AvatarGanError, OptionError, TableError, did_you_mean
+from avatargan.files import read_regular
 from avatargan.latents import LARGEST_SEED, check_seed
 from avatargan.recipe import LARGEST_PSI
+from avatargan.tables import folded, read_number, read_table
 
 COLUMNS = ("seed", "psi", "name")
 #: Far above any cast of characters; more is the wrong file.
@@ -41,7 +41,7 @@ class WantedCharacter(BaseModel):
 
 
 def read_wanted(path: str | Path, attributes: Taxonomy) -> tuple[WantedCharacter, ...]:
-    """Read a CSV file (UTF-8; commas, semicolons or tabs).
+    """Read a table; see :mod:`avatargan.tables`.
 
     Raises:
         OptionError: the file cannot be read or is empty, or a value is wrong; the message names
@@ -49,64 +49,65 @@ def read_wanted(path: str | Path, attributes: Taxonomy) -> tuple[WantedCharacter
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        table = read_table(read_regular(path), str(path))
     except FileNotFoundError:
         raise OptionError(f"{path}: there is no such file") from None
-    except UnicodeDecodeError as error:
-        raise OptionError(f"{path}: not a CSV file in UTF-8 ({error.reason})") from error
     except OSError as error:
         raise OptionError(f"{path}: cannot be read: {error.strerror or error}") from error
-    header = text.partition("\n")[0]
-    delimiter = max(",;\t", key=header.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    wanted: list[WantedCharacter] = []
-    columns: list[str] = []
-    line = 1
+    except TableError as error:
+        raise OptionError(str(error)) from error
+    if len(table.rows) > MOST_ROWS:
+        raise OptionError(f"{path}: more than {MOST_ROWS} rows")
+    place = table.at(table.first_line)
+    wanted = []
     try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                if not columns:
-                    columns = _check_columns(cells, attributes)
-                else:
-                    wanted.append(_read_row(columns, cells, attributes))
-                if len(wanted) > MOST_ROWS:
-                    raise OptionError(f"more than {MOST_ROWS} rows")
-            line = reader.line_num + 1
-    except (csv.Error, AvatarGanError) as error:
-        raise OptionError(f"{path}, line {line}: {error}") from error
+        columns = _check_columns(table.columns, attributes)
+        for line, cells in table.rows:
+            place = table.at(line)
+            wanted.append(_read_row(columns, cells, attributes))
+    except AvatarGanError as error:
+        raise OptionError(f"{place}: {error}") from error
     if not wanted:
         raise OptionError(f"{path}: no rows; the first line names the columns, characters follow")
     return tuple(wanted)
 
 
-def _check_columns(cells: list[str], attributes: Taxonomy) -> list[str]:
-    known = [*attributes, *COLUMNS]
-    columns = [cell.strip() for cell in cells]
+def _check_columns(columns: Sequence[str], attributes: Taxonomy) -> list[str]:
+    """Return what the columns are called here."""
+    known = {folded(name): name for name in (*attributes, *COLUMNS)}
     for column in columns:
         if column not in known:
             raise OptionError(
-                f"there is no column '{column}'{did_you_mean(column, known)} "
-                f"(columns: {', '.join(known)})"
+                f"there is no column '{column}'{did_you_mean(column, known.values())} "
+                f"(columns: {', '.join(known.values())})"
             )
-        if columns.count(column) > 1:
-            raise OptionError(f"the column '{column}' appears more than once")
-    return columns
+    return [known[column] for column in columns]
 
 
-def _read_row(columns: list[str], cells: list[str], attributes: Taxonomy) -> WantedCharacter:
-    if len(cells) != len(columns):
-        raise OptionError(f"{len(cells)} cells for {len(columns)} columns")
+def _read_row(
+    columns: Sequence[str], cells: Sequence[str], attributes: Taxonomy
+) -> WantedCharacter:
     values: Mapping[str, str] = {
         column: cell.strip() for column, cell in zip(columns, cells, strict=True) if cell.strip()
     }
     return WantedCharacter(
         attributes={
-            name: attributes.check(name, values[name]) for name in attributes if name in values
+            name: _read_choice(name, values[name], attributes)
+            for name in attributes
+            if name in values
         },
         seed=_read_seed(values["seed"]) if "seed" in values else None,
         psi=_read_psi(values["psi"]) if "psi" in values else None,
         name=values.get("name"),
     )
+
+
+def _read_choice(name: str, text: str, attributes: Taxonomy) -> str:
+    if text not in attributes[name]:
+        for choice in (*attributes.offered(name), ANY):
+            if folded(choice) == folded(text):
+                return choice
+    return attributes.check(name, text)
 
 
 def _read_seed(text: str) -> int:
@@ -116,10 +117,7 @@ def _read_seed(text: str) -> int:
 
 
 def _read_psi(text: str) -> float:
-    try:
-        psi = float(text)
-    except ValueError:
-        psi = -1.0
-    if not 0 <= psi <= LARGEST_PSI:
+    psi = read_number(text)
+    if psi is None or not 0 <= psi <= LARGEST_PSI:
         raise OptionError(f"psi must be a number from 0 to {LARGEST_PSI}, got '{text}'")
     return psi

@@ -15,10 +15,11 @@ from avatargan.attributes import UNKNOWN, Taxonomy
 from avatargan.dataset import Dataset, split_of
 from avatargan.dataset.dataset import fit_square
 from avatargan.dataset.stores import FolderStore
-from avatargan.dataset.tags import FILE, PROBABILITY_ENDING, is_utf8
+from avatargan.dataset.tags import FILE, PROBABILITY_ENDING
 from avatargan.devices import usable_cores
 from avatargan.errors import DatasetError, OptionError
 from avatargan.parallel import ordered_map
+from avatargan.tables import is_utf8
 from avatargan.tagging.heads import AttributeHead
 from avatargan.tagging.network import RESOLUTION
 from avatargan.tagging.tagger import Floats, Pixels, Tagger

@@ -11,7 +11,7 @@ from PIL import Image
 from avatargan.dataset import open_dataset, split_of
 from avatargan.dataset.building import build_dataset
 from avatargan.dataset.copies import find_copies, shared_sources, signature
-from avatargan.dataset.tags import write_tags
+from avatargan.tables import write_table
 
 
 def recoded(pixels, quality=70, side=None):
@@ -67,7 +67,7 @@ def test_a_built_set_keeps_mirrored_copies_in_one_split(faces, tmp_path):
         for kind, shown in (("a", pixels), ("b", recoded(pixels[:, ::-1], 90))):
             Image.fromarray(shown).save(tmp_path / f"{number}{kind}.png")
             rows.append([f"{number}{kind}.png", "pink"])
-    (tmp_path / "tags.csv").write_text(write_tags(["file", "hair"], rows))
+    (tmp_path / "tags.csv").write_text(write_table(["file", "hair"], rows))
     raw = open_dataset(tmp_path)
     assert any(split_of(f"{n}a.png") != split_of(f"{n}b.png") for n in range(12))
     summary = build_dataset(raw, tmp_path / "set")

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import tarfile
+import unicodedata
 
 import numpy as np
 import pytest
@@ -122,7 +123,6 @@ def test_attributes_that_no_column_tells_of_are_unknown(tmp_path):
         ("file,seed\na.png,1\n", "line 1: 'seed' cannot be the name of an attribute"),
         ("file,hair\na.png,pink/blue\n", "line 2: 'pink/blue' cannot be a choice of hair"),
         ("file,hair\na.png,any\n", "line 2: 'any' cannot be a choice of hair"),
-        ("file,hair\na.png,\nb.png,unknown\n", "'hair' holds no tag at all"),
         ("file,split,hair\na.png,validation,pink\n", "line 2: the split is train, test or empty"),
         ('file,hair\na.png,"pink\n', "line 2"),
         (b"file,hair\na.png,\xff\n", "line 2: not UTF-8"),
@@ -133,6 +133,60 @@ def test_a_wrong_line_of_the_tags_is_named(tmp_path, tags, message):
     (folder / "tags.csv").write_bytes(tags if isinstance(tags, bytes) else tags.encode())
     with pytest.raises(DatasetError, match=message):
         open_dataset(folder)
+
+
+def open_table(folder, table, **options):
+    folder = write_pictures(folder, tags=None)
+    (folder / "tags.csv").write_bytes(table if isinstance(table, bytes) else table.encode())
+    return open_dataset(folder, **options)
+
+
+def test_spellings_of_a_choice_are_one_choice_with_a_note(tmp_path):
+    table = "File,Hair\na.png,Pink\nb.png,PINK\nc d.png, Unknown\n"
+    data = open_table(tmp_path, table)
+    assert dict(data.attributes) == {"hair": ("pink", "unknown")}
+    assert data.labels["hair"].tolist() == [0, 0, 1]
+    read_as = [note.partition("in the column ")[2] for note in data.notes]
+    assert read_as == [
+        "'hair', 'PINK', 'Pink' is read as 'pink'",
+        "'hair', 'Unknown' is read as 'unknown'",
+    ]
+
+
+def test_the_spelling_of_listed_attributes_is_kept(tmp_path):
+    write_pictures(tmp_path)
+    (tmp_path / "attributes.json").write_text(json.dumps({"Hair": ["Blue", "Pink"]}))
+    data = open_table(tmp_path, "file,HAIR\na.png,pink\nb.png,BLUE\nc d.png,Pink\n")
+    assert dict(data.attributes) == {"Hair": ("Blue", "Pink", "unknown")}
+    assert data.labels["Hair"].tolist() == [1, 0, 1]
+
+
+def test_a_column_without_a_tag_is_left_out_with_a_note(tmp_path):
+    table = "file,hair,hair_p,eyes,eyes_p\na.png,pink,0.9,unknown,0.3\nb.png,blue,0.8,,0.2\n"
+    data = open_table(tmp_path, table)
+    assert list(data.attributes) == ["hair"]
+    assert [note.partition(": ")[2] for note in data.notes] == [
+        "the column 'eyes' holds no tag at all; it is left out"
+    ]
+
+
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+def test_names_are_found_however_their_letters_are_composed(tmp_path, on_disk):
+    folder = tmp_path / "sub"
+    folder.mkdir()
+    name = unicodedata.normalize(on_disk, "Ève ガ.png")
+    plain((1, 2, 3)).save(folder / name)
+    for written in ("NFC", "NFD"):
+        for path in ("sub/{}", "sub\\{}", "./sub/{}"):
+            row = path.format(unicodedata.normalize(written, "Ève ガ.png"))
+            data = open_table(tmp_path, f"file,hair\n{row},pink\n")
+            assert data.names == (f"sub/{name}",)
+            assert data.picture(0)[0, 0].tolist() == [1, 2, 3]
+
+
+def test_two_rows_for_one_file_are_refused_however_they_are_written(tmp_path):
+    with pytest.raises(DatasetError, match=r"line 3: '\./a\.png' is in line 2 already"):
+        open_table(tmp_path, "file,hair\na.png,pink\n./a.png,blue\n")
 
 
 def test_values_and_columns_outside_the_listed_attributes_are_named(tmp_path):
@@ -218,6 +272,100 @@ def test_damaged_pictures_are_named(tmp_path):
     with pytest.raises(DatasetError, match=r"set\.tar: 'b\.png': not a readable picture"):
         archive.decoded(8, tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
+
+
+def write_tar(path, members):
+    """Write members in order: bytes are files, text is what a symbolic link leads to."""
+    with tarfile.open(path, "w") as archive:
+        for name, content in members.items():
+            member = tarfile.TarInfo(name)
+            if isinstance(content, str):
+                member.type, member.linkname = tarfile.SYMTYPE, content
+                archive.addfile(member)
+            else:
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def png(colour):
+    content = io.BytesIO()
+    plain(colour).save(content, "png")
+    return content.getvalue()
+
+
+FACES = {"faces/a.png": png((255, 0, 0)), "faces/b.png": png((0, 0, 255))}
+FACES_TABLE = b"file,hair\na.png,red\nb.png,blue\n"
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        ["._faces"],
+        ["README.md", "LICENSE"],
+        ["__MACOSX/faces/._a.png", "__MACOSX/._faces", "faces/.DS_Store", "faces/._tags.csv"],
+        ["Thumbs.db", "desktop.ini", ".git/tags.csv", "notes/attributes.json"],
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "./", "/", "C:\\"])
+def test_what_else_is_in_an_archive_costs_no_tags(tmp_path, foreign, prefix):
+    members = dict.fromkeys(foreign, b"x") | FACES | {"faces/tags.csv": FACES_TABLE}
+    if prefix == "C:\\":
+        members = {name.replace("/", "\\"): content for name, content in members.items()}
+    path = write_tar(tmp_path / "x.tar", {prefix + name: each for name, each in members.items()})
+    data = open_dataset(path)
+    assert data.names == ("a.png", "b.png")
+    assert dict(data.attributes) == {"hair": ("blue", "red", "unknown")}
+    assert data.labels["hair"].tolist() == [1, 0]
+    assert data.picture(1)[0, 0].tolist() == [0, 0, 255]
+
+
+def test_links_in_an_archive_stand_for_what_they_lead_to(tmp_path):
+    table = {
+        "lists/v2.csv": FACES_TABLE,
+        "faces/tags.csv": "current",
+        "faces/current": "../lists/v2.csv",
+    }
+    data = open_dataset(write_tar(tmp_path / "x.tar", FACES | table | {"faces/c.png": "a.png"}))
+    assert data.labels["hair"].tolist() == [1, 0]
+
+
+def test_pictures_without_tags_lose_their_common_folder_whatever_is_beside_it(tmp_path):
+    path = write_tar(tmp_path / "x.tar", {"._faces": b"x", "README": b"x", **FACES})
+    assert open_dataset(path).names == ("a.png", "b.png")
+
+
+@pytest.mark.parametrize(
+    ("members", "message"),
+    [
+        ({"faces/tags.csv": FACES_TABLE, "old/tags.csv": b"x"}, "'faces/tags.csv' and 'old/tags.c"),
+        ({"faces/tags.csv": "../../tags.csv"}, r"'faces/tags.csv' cannot be read \(a link"),
+        ({"faces/tags.csv": "tags.csv"}, r"'faces/tags.csv' cannot be read \(a link"),
+        ({"tags.csv": FACES_TABLE}, "tags.csv, line 2: there is no picture 'a.png' beside it; did"),
+        ({"lists/Tags.csv": FACES_TABLE}, "Tags.csv, line 2: there is no picture 'a.png'|no pictu"),
+    ],
+)
+def test_a_table_in_an_archive_that_cannot_be_used_is_named(tmp_path, members, message):
+    with pytest.raises(DatasetError, match=message):
+        open_dataset(write_tar(tmp_path / "x.tar", FACES | members))
+
+
+def test_a_table_in_a_folder_that_would_not_be_used_is_named(tmp_path):
+    write_pictures(tmp_path / "one")
+    with pytest.raises(DatasetError, match=r"the table 'one/tags\.csv' in it would not be used"):
+        open_dataset(tmp_path)
+    assert len(open_dataset(tmp_path / "one", tags=tmp_path / "one" / "tags.csv")) == 3
+    (tmp_path / "tags.csv").write_text("file,hair\none/a.png,pink\n")
+    assert len(open_dataset(tmp_path)) == 1
+    write_pictures(tmp_path / "two")
+    with pytest.raises(DatasetError, match=r"the table 'two/tags\.csv' in it would not be used"):
+        open_dataset(tmp_path)
+
+
+def test_a_table_that_is_a_link_to_nothing_is_named(tmp_path):
+    (write_pictures(tmp_path, tags=None) / "tags.csv").symlink_to("gone.csv")
+    with pytest.raises(DatasetError, match=r"tags\.csv: a link to what is not there"):
+        open_dataset(tmp_path)
 
 
 def test_damaged_and_compressed_archives_are_refused(tmp_path):

@@ -39,6 +39,12 @@ def test_what_spreadsheets_save(read, delimiter, encoding):
     assert row.name == "O'Hara, 舞"
 
 
+def test_names_are_read_without_regard_to_case_and_numbers_with_a_decimal_comma(read):
+    (row,) = read("Name;HAIR;Eyes;Psi\nMai;Pink;ANY;0,7\n", "utf-16")
+    assert (row.name, row.psi) == ("Mai", 0.7)
+    assert row.attributes == {"hair": "pink", "eyes": "any"}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -46,7 +52,7 @@ def test_what_spreadsheets_save(read, delimiter, encoding):
             "hair,eye\npink,red\n",
             r"cast.csv, line 1: there is no column 'eye'; did you mean 'eyes'",
         ),
-        ("hair,hair\npink,blue\n", "line 1: the column 'hair' appears more than once"),
+        ("hair,hair\npink,blue\n", "line 1: the column 'hair' is there twice"),
         ("hair\npink\nblu\n", "line 3: hair has no choice 'blu'; did you mean 'blue'"),
         ("hair\n\n\nunknown\n", "line 4: hair has no choice 'unknown'"),
         ("hair,seed\npink,-1\n", "line 2: the seed must be an integer from 0"),
@@ -54,7 +60,7 @@ def test_what_spreadsheets_save(read, delimiter, encoding):
         ("seed\n9223372036854775808\n", "line 2: a seed must be from 0"),
         ("psi\nnan\n", "line 2: psi must be a number from 0 to 2"),
         ("psi\n3\n", "line 2: psi must be"),
-        ("hair,eyes\npink\n", "line 2: 1 cells for 2 columns"),
+        ("hair,eyes\npink\n", "line 2: 1 values do not fit 2 columns"),
         ('hair\n"pink\n', "line 2: .*end of data"),
         ("", "no rows"),
         ("hair\n", "no rows"),
@@ -70,5 +76,5 @@ def test_files_that_are_not_there_or_no_text(read, tmp_path):
         read_wanted(tmp_path / "nothing.csv", ATTRIBUTES)
     with pytest.raises(OptionError, match="cannot be read"):
         read_wanted(tmp_path, ATTRIBUTES)
-    with pytest.raises(OptionError, match="not a CSV file in UTF-8"):
+    with pytest.raises(OptionError, match="line 2: not UTF-8 text; save it as CSV in UTF-8"):
         read("haar\nblöd\n", "latin-1")
