@@ -14,7 +14,7 @@ from avatargan.errors import MissingExtraError, OptionError, did_you_mean
 DEVICES = ("auto", "cuda", "mps", "cpu")
 ENGINES = ("auto", "ncnn", "torch")
 #: The architectures of weights that the engine ncnn can draw.
-NCNN_ARCHITECTURES = ("avatar",)
+NCNN_ARCHITECTURES = ("avatar", "avatar-recolouring")
 
 
 def available_devices() -> list[str]:

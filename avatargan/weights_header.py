@@ -28,6 +28,8 @@ ATTRIBUTE_HEAD_ROLE = "attribute head"
 DIRECTIONS_ROLE = "directions"
 
 SHIPPED_GENERATOR = "avatar128.safetensors"
+#: The first generator, whose colours leak a little; what fine-tuning and distilling start from.
+FIRST_GENERATOR = "avatar128.safetensors"
 SHIPPED_CRITIC = "avatar128-critic.safetensors"
 SHIPPED_UPSCALER = "upscaler-x4.safetensors"
 SHIPPED_MATTING = "matting.safetensors"

@@ -109,6 +109,12 @@ class ConditionalGenerator(nn.Module, ABC):
         """The embedding of the identity attribute, where there is one."""
         return style_table(self.embed, self.attributes)
 
+    def embedding(self, name: str) -> Tensor:
+        """Return the embeddings of all choices of an attribute, ``[choices, dim]``."""
+        weight = self.embed[name].weight
+        assert isinstance(weight, Tensor)
+        return weight
+
     def embed_palette(self, *palette: Tensor, **named: Tensor) -> Tensor:
         """Return the embeddings of all palette attributes side by side, ``[B, palette_dim]``.
 

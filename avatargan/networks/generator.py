@@ -107,9 +107,9 @@ class Generator(ConditionalGenerator):
         attributes: the taxonomy; kept as the attribute of the same name.
         z_dim: width of z.
         w_dim: width of w.
-        channels: feature channels by size in pixels, each size twice the one before.
+        channels: feature channels by size in pixels, each size twice the one before; kept.
         embedding_dims: width of each attribute's embedding.
-        mapping_layers: depth of the mapping.
+        mapping_layers: depth of the mapping; kept.
     """
 
     architecture = "avatar"
@@ -137,13 +137,15 @@ class Generator(ConditionalGenerator):
         blocks = {}
         previous = channels[smallest]
         for size in sorted(channels):
-            style_dim = w_dim + (self.palette_dim if size >= PALETTE_FROM_SIZE else 0)
+            style_dim = w_dim + (self.palette_dim if self.sees_palette(size) else 0)
             blocks[str(size)] = SynthesisBlock(
                 previous, channels[size], style_dim, upsample_first=size > smallest
             )
             previous = channels[size]
         self.blocks = nn.ModuleDict(blocks)
         self.blocks_of_w = len(blocks)
+        self.channels = dict(channels)
+        self.mapping_layers = mapping_layers
 
     @classmethod
     def from_header(cls, header: WeightsHeader) -> Self:
@@ -174,19 +176,35 @@ class Generator(ConditionalGenerator):
             },
         )
 
+    def sees_palette(self, size: int) -> bool:
+        """Tell whether the block of a size in pixels reads the palette beside w."""
+        return size >= PALETTE_FROM_SIZE
+
     def synthesis_from_embedding(self, w: Tensor, palette: Tensor) -> Tensor:
         """See :meth:`ConditionalGenerator.synthesis_from_embedding`."""
+        image, _ = self.body(w, palette)
+        return image
+
+    def body(self, w: Tensor, palette: Tensor) -> tuple[Tensor, dict[int, Tensor]]:
+        """Return what the blocks draw, and the features of each by its size in pixels.
+
+        Args:
+            w: as for :meth:`synthesis_from_embedding`.
+            palette: what :meth:`embed_palette` returned.
+        """
         palette = palette.expand(w.shape[0], -1)
         x = self.const.expand(w.shape[0], -1, -1, -1)
         image: Tensor | None = None
+        features: dict[int, Tensor] = {}
         for index, (size, block) in enumerate(self.blocks.items()):
             style = w if w.ndim == 2 else w[:, index]
-            if int(size) >= PALETTE_FROM_SIZE:
+            if self.sees_palette(int(size)):
                 style = torch.cat([style, palette], dim=1)
             x, rgb = block(x, style)
+            features[int(size)] = x
             image = rgb if image is None else rgb + upsample(image)
         assert image is not None
-        return image
+        return image, features
 
     @torch.no_grad()
     def update_statistics(self, batches: Iterable[LatentBatch]) -> None:

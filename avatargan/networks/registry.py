@@ -12,6 +12,7 @@ from avatargan.networks.conditional import ConditionalCritic, ConditionalGenerat
 from avatargan.networks.critic import Critic
 from avatargan.networks.dcgan import DcganCritic, DcganGenerator
 from avatargan.networks.generator import Generator
+from avatargan.networks.recolouring import RecolouringGenerator
 from avatargan.weights_header import WeightsHeader
 
 
@@ -45,8 +46,17 @@ class NetworkFamily:
 
 NETWORKS: Mapping[str, NetworkFamily] = {
     "avatar128": NetworkFamily(
-        description="the shipped network: modulated convolutions, colours from 16 px up",
+        description="modulated convolutions, colours from 16 px up",
         generator=Generator,
+        critic=Critic,
+        resolutions=(16, 32, 64, 128, 256, 512),
+        default_resolution=128,
+        learning_rate=0.0025,
+        betas=(0.0, 0.99),
+    ),
+    "recolouring128": NetworkFamily(
+        description="the shipped network since its colours are painted on parts that it finds",
+        generator=RecolouringGenerator,
         critic=Critic,
         resolutions=(16, 32, 64, 128, 256, 512),
         default_resolution=128,

@@ -15,7 +15,7 @@ MAGIC = "7767517"
 INPUT = "input"
 OUTPUT = "output"
 # Codes of ncnn's layer parameters.
-ADD, MULTIPLY = 0, 2
+ADD, SUBTRACT, MULTIPLY = 0, 1, 2
 BILINEAR = 2
 
 
@@ -82,7 +82,7 @@ class Graph:
         return self.layer("PReLU", [blob], f"0={slopes.numel()}")
 
     def binary(self, operation: int, first: str, second: str, name: str | None = None) -> str:
-        """Add :data:`ADD` or :data:`MULTIPLY` of two blobs."""
+        """Add :data:`ADD`, :data:`SUBTRACT` or :data:`MULTIPLY` of two blobs."""
         return self.layer("BinaryOp", [first, second], f"0={operation}", name=name)
 
     def concatenate(self, first: str, second: str) -> str:

@@ -22,7 +22,6 @@ from torch import Tensor
 from avatargan.devices import usable_cores
 from avatargan.latents import FloatArray
 from avatargan.networks import Generator, Upscaler
-from avatargan.networks.generator import PALETTE_FROM_SIZE
 from avatargan.networks.layers import (
     ACTIVATION_GAIN,
     ACTIVATION_SLOPE,
@@ -30,6 +29,7 @@ from avatargan.networks.layers import (
     EqualLinear,
     ModulatedConv2d,
 )
+from avatargan.networks.recolouring import Parts, RecolouringGenerator
 from avatargan.rendering.base import Pixels, finish, to_unit_range
 from avatargan.rendering.ncnn_graph import (
     ADD,
@@ -40,6 +40,7 @@ from avatargan.rendering.ncnn_graph import (
     compile_graph,
     run_graph,
 )
+from avatargan.rendering.ncnn_parts import PartsModulation, add_parts, read_scale
 from avatargan.sizes import SCALE
 
 
@@ -80,8 +81,11 @@ class _Modulation:
         self.layers: list[_ModulatedLayer] = []
         blocks = {int(size): index for index, size in enumerate(generator.blocks)}
         for size, name, conv in modulated_convs(generator):
-            sees_palette = size >= PALETTE_FROM_SIZE
-            self.layers.append(_ModulatedLayer.of(name, conv, blocks[size], sees_palette))
+            sees_palette = generator.sees_palette(size)
+            block = blocks[size]
+            self.layers.append(_ModulatedLayer.of(size, name, conv, block, sees_palette))
+        painter = painter_of(generator)
+        self.parts = PartsModulation(painter) if painter is not None else None
 
     def vectors(self, w: FloatArray, palette: FloatArray) -> dict[str, FloatArray]:
         """Return the inputs of the generator's graph, by name.
@@ -106,11 +110,18 @@ class _Modulation:
                 norm = 1 / np.sqrt(layer.energy @ np.square(scale) + EPSILON)
                 inputs[f"{layer.name}.bias"] = _per_channel(layer.bias / norm)
                 pending = ACTIVATION_GAIN * norm
+            elif self.parts is not None and layer.size in self.parts.sizes:
+                assert pending is not None
+                inputs[read_scale(layer.size)] = _per_channel(pending)
+        if self.parts is not None:
+            vectors = self.parts.vectors(palette)
+            inputs |= {name: _per_channel(vector) for name, vector in vectors.items()}
         return inputs
 
 
 @dataclass(frozen=True)
 class _ModulatedLayer:
+    size: int
     name: str
     block: int
     sees_palette: bool
@@ -121,10 +132,11 @@ class _ModulatedLayer:
 
     @classmethod
     def of(
-        cls, name: str, conv: ModulatedConv2d, block: int, sees_palette: bool
+        cls, size: int, name: str, conv: ModulatedConv2d, block: int, sees_palette: bool
     ) -> "_ModulatedLayer":
         linear: EqualLinear = conv.affine
         return cls(
+            size=size,
             name=name,
             block=block,
             sees_palette=sees_palette,
@@ -142,6 +154,11 @@ def modulated_convs(generator: Generator) -> Iterator[tuple[int, str, ModulatedC
             yield int(size), f"{size}.{part}", getattr(block, part)
 
 
+def painter_of(generator: Generator) -> Parts | None:
+    """Return the parts of a generator that paints the palette, where it is one of these."""
+    return generator.painter if isinstance(generator, RecolouringGenerator) else None
+
+
 def _per_channel(vector: FloatArray) -> FloatArray:
     """Shape a vector so that it is broadcast over height and width."""
     return np.ascontiguousarray(vector, dtype=np.float32).reshape(-1, 1, 1)
@@ -151,6 +168,8 @@ def _generator_graph(generator: Generator) -> Graph:
     graph = Graph()
     x = graph.input(INPUT)
     image: str | None = None
+    painter = painter_of(generator)
+    features: dict[int, str] = {}  # what the parts read, by size
     first = True
     convs = list(modulated_convs(generator))
     for size, name, conv in convs:
@@ -160,11 +179,13 @@ def _generator_graph(generator: Generator) -> Graph:
             source = x
             if not last:
                 x, source = graph.split(x)
+            if painter is not None and size in painter.sizes:
+                source, features[size] = graph.split(source)
             scaled = graph.binary(MULTIPLY, source, graph.input(f"{name}.scale"))
-            rgb_name = OUTPUT if last and image is None else None
-            rgb = graph.conv(scaled, kernel, conv.bias, name=rgb_name)
+            output = OUTPUT if last and painter is None else None
+            rgb = graph.conv(scaled, kernel, conv.bias, name=output if image is None else None)
             if image is not None:
-                rgb = graph.binary(ADD, rgb, graph.enlarge(image, 2), name=OUTPUT if last else None)
+                rgb = graph.binary(ADD, rgb, graph.enlarge(image, 2), name=output)
             image = rgb
             continue
         if not first:  # the first layer's scale is in the constant already
@@ -175,6 +196,9 @@ def _generator_graph(generator: Generator) -> Graph:
         if conv.upsample:
             x = graph.enlarge(x, 2)
         x = graph.layer("ReLU", [x], f"0={ACTIVATION_SLOPE}")
+    if painter is not None:
+        assert image is not None
+        add_parts(graph, painter, image, features)
     return graph
 
 
