@@ -25,6 +25,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
+from avatargan.dataset import open_dataset
 from avatargan.pictures import open_picture, rgb_pixels
 from face_crop.boxes import BoxArray, boxes_to_array
 from face_crop.detector import DetectorOptions, Face, FaceDetector
@@ -57,6 +58,12 @@ def main() -> None:
     parser.add_argument("--second-look", type=Path, help="weights (default: the shipped ones)")
     parser.add_argument("--folds", type=Path, help="weights beside which those of the folds are")
     parser.add_argument("--composed", type=int, default=60, help="composed scenes")
+    parser.add_argument(
+        "--portraits",
+        type=Path,
+        default=SHARED / "data" / "tv-portraits-256.tar",
+        help="pictures that one face fills",
+    )
     parser.add_argument("--timed", type=int, default=40, help="pictures to time")
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -69,6 +76,7 @@ def main() -> None:
         elif path is not None:
             print(f"{path} is not there: {name} is left out")
     hand_boxed(given, default, cascades)
+    portraits(given.portraits, default)
     composed = composed_scenes(given.composed)
     title(f"{len(composed)} composed scenes, exact truth")
     for name, path in cascades.items():
@@ -112,6 +120,18 @@ def hand_boxed(
     detectors = [FaceDetector(replace(loose(default), second_look_weights=p)) for p in paths]
     print(f"the detector is cross-validated over {len(detectors)} folds of pictures")
     detector_rows("detector", default, pictures, detectors)
+
+
+def portraits(path: Path, default: DetectorOptions) -> None:
+    """Print in how many portraits a face is found, of every twelfth."""
+    if not path.exists():
+        print(f"{path} is not there: the portraits are left out")
+        return
+    data = open_dataset(path)
+    detector = FaceDetector(default)
+    chosen = range(0, len(data), 12)
+    found = sum(bool(detector.detect(data.picture(i))) for i in tqdm(chosen, leave=False))
+    print(f"\n## portraits: a face is found in {found} of {len(chosen)}")
 
 
 def composed_scenes(number: int) -> list[Picture]:

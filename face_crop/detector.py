@@ -22,7 +22,7 @@ from face_crop.boxes import (
 from face_crop.cascade import find_windows, load_cascade
 
 if TYPE_CHECKING:
-    from face_crop.second_look import SecondLook
+    from face_crop.second_look import Found, SecondLook
 
 SECOND_LOOK_CHOICES = ("auto", "on", "off")
 
@@ -35,11 +35,15 @@ WORKING_SIZE_OF_CANDIDATES = 360
 #: At most so many candidates of either kind are looked at closely.
 MOST_FROM_GLANCE = 12
 MOST_FROM_CASCADE = 4
+#: At most so many large faces are looked at closely: no picture has room for more.
+MOST_LARGE = 4
 #: Log odds at the first glance below which a place is no candidate.
 LEAST_GLANCE = -4.0
 #: Candidates that overlap more are one; faces that overlap more are one.
 CANDIDATE_OVERLAP = 0.6
 FACE_OVERLAP = 0.3
+
+_OF_FOUND = ("boxes", "logits", "tilts")
 
 
 @dataclass(frozen=True)
@@ -164,13 +168,7 @@ class FaceDetector:
     def _decide(
         self, look: "SecondLook", picture: NDArray[np.uint8], cascade: _Candidates
     ) -> list[Face]:
-        glance = look.glance(picture)
-        likely = glance.likeliest(LEAST_GLANCE, MOST_FROM_GLANCE)
-        boxes = np.concatenate([likely.boxes, cascade.boxes[:MOST_FROM_CASCADE]])
-        ranks = -np.arange(len(boxes), dtype=np.float32)
-        distinct = non_maximum_suppression(boxes, ranks, CANDIDATE_OVERLAP)
-        close = look.closely(picture, boxes[distinct])
-        logits = (close.logits + glance.logits_at(close.boxes)) / 2
+        close, logits = self._looked_at(look, picture, cascade)
         probabilities = 1 / (1 + np.exp(-logits))
         agreement = iou_matrix(close.boxes, cascade.boxes) > 0.4
         faces = []
@@ -187,6 +185,33 @@ class FaceDetector:
                 )
             )
         return faces
+
+    def _looked_at(
+        self, look: "SecondLook", picture: NDArray[np.uint8], cascade: _Candidates
+    ) -> "tuple[Found, NDArray[np.float32]]":
+        """Return all candidates as they look closely, and the log odds of both looks together."""
+        from face_crop.second_look import LARGE_GLANCES, Found
+
+        glance = look.glance(picture)
+        likely = glance.likeliest(LEAST_GLANCE, MOST_FROM_GLANCE)
+        boxes = np.concatenate([likely.boxes, cascade.boxes[:MOST_FROM_CASCADE]])
+        ranks = -np.arange(len(boxes), dtype=np.float32)
+        distinct = non_maximum_suppression(boxes, ranks, CANDIDATE_OVERLAP)
+        found = [look.closely(picture, boxes[distinct])]
+        logits = [(found[0].logits + glance.logits_at(found[0].boxes)) / 2]
+        # From farther away for what fills much of the picture.
+        for longer_side, share in LARGE_GLANCES:
+            far = look.glance(picture, longer_side)
+            least = share * max(picture.shape[:2])
+            places = far.likeliest(LEAST_GLANCE, MOST_FROM_GLANCE).boxes
+            close = look.closely(picture, places[places[:, 2] >= least][:MOST_LARGE])
+            large = close.subset(close.boxes[:, 2] >= least)
+            found.append(large)
+            logits.append((large.logits + far.logits_at(large.boxes)) / 2)
+        together = Found(
+            *(np.concatenate([getattr(each, name) for each in found]) for name in _OF_FOUND)
+        )
+        return together, np.concatenate(logits)
 
     def _candidates(self, picture: NDArray[np.uint8]) -> _Candidates:
         """Return what the cascade finds."""

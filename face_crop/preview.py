@@ -14,6 +14,7 @@ from avatargan.grids import contact_sheet
 from face_crop.analysis import Analysis, Candidate, MakeAnalyser
 from face_crop.boxes import rotated_about
 from face_crop.options import CropOptions
+from face_crop.records import NO_FACE
 from face_crop.runner import Engine
 from face_crop.sources import Source
 from face_crop.workers import Lost
@@ -28,6 +29,8 @@ PASSED, REJECTED, BROKEN = (38, 166, 91), (230, 145, 20), (190, 60, 60)
 _PAPER = (236, 233, 228)
 #: Edges are drawn this many times larger and reduced, which smooths them.
 _SUPERSAMPLING = 2
+#: Height of the plates that words stand on.
+PLATE_HEIGHT = 17
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,8 @@ def draw_cell(analysis: Analysis | Lost) -> Image.Image:
     labels = ImageDraw.Draw(cell)
     for candidate in reversed(analysis.candidates):
         _draw_label(labels, candidate, scale, (left, top))
+    if not analysis.candidates:
+        _draw_plate(labels, (CELL // 2, top + 14), REJECTED, NO_FACE)
     return cell
 
 
@@ -189,15 +194,26 @@ def _draw_label(
         colour, text = PASSED, _score(candidate)
     else:
         colour, text = REJECTED, candidate.rejected[0]
-    font = _font(13)
-    width, height = math.ceil(font.getlength(text)) + 8, 17
+    width = _plate_width(text)
     left = round(origin[0] + candidate.box.x * scale)
-    top = round(origin[1] + candidate.box.y * scale) - height
+    top = round(origin[1] + candidate.box.y * scale) - PLATE_HEIGHT
     left = min(max(left, 1), CELL - width - 1)
     if top < 1:
-        top = min(round(origin[1] + candidate.box.bottom * scale), CELL - height - 1)
-    draw.rounded_rectangle((left, top, left + width, top + height), 3, colour)
-    draw.text((left + width // 2, top + height // 2), text, "white", font, anchor="mm")
+        top = min(round(origin[1] + candidate.box.bottom * scale), CELL - PLATE_HEIGHT - 1)
+    _draw_plate(draw, (left + width // 2, top + PLATE_HEIGHT // 2), colour, text)
+
+
+def _plate_width(text: str) -> int:
+    return math.ceil(_font(13).getlength(text)) + 8
+
+
+def _draw_plate(
+    draw: ImageDraw.ImageDraw, middle: tuple[int, int], colour: tuple[int, int, int], text: str
+) -> None:
+    width = _plate_width(text)
+    left, top = middle[0] - width // 2, middle[1] - PLATE_HEIGHT // 2
+    draw.rounded_rectangle((left, top, left + width, top + PLATE_HEIGHT), 3, colour)
+    draw.text(middle, text, "white", _font(13), anchor="mm")
 
 
 def _score(candidate: Candidate) -> str:

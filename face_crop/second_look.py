@@ -31,6 +31,9 @@ from face_crop.pyramid import Pyramid
 
 #: Longer side of the copy in which the whole picture is looked at.
 GLANCE_SIZE = 448
+#: The same for large faces, with the part of the picture's longer side from which they count: at
+#: 448 px a face that fills the picture is larger than any that the network learnt to see.
+LARGE_GLANCES = ((224, 0.30), (128, 0.65))
 #: Side of the part around a candidate that is looked at closely, and of the face in it.
 CLOSE_SIZE = 96
 CLOSE_FACE = 40.0
@@ -51,6 +54,10 @@ class Found:
     boxes: BoxArray
     logits: NDArray[np.float32]
     tilts: NDArray[np.float32]
+
+    def subset(self, chosen: NDArray[np.bool_]) -> "Found":
+        """Return some of them."""
+        return Found(self.boxes[chosen], self.logits[chosen], self.tilts[chosen])
 
 
 @dataclass(frozen=True)
@@ -124,10 +131,15 @@ class SecondLook:
         self._networks = networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.inference_mode()
-    def glance(self, picture: NDArray[np.uint8]) -> "Glance":
-        """Look at a whole picture, uint8 RGB ``[H, W, 3]``, and at its mirror image."""
+    def glance(self, picture: NDArray[np.uint8], longer_side: int = GLANCE_SIZE) -> "Glance":
+        """Look at a whole picture, uint8 RGB ``[H, W, 3]``, and at its mirror image.
+
+        Args:
+            picture: what is looked at.
+            longer_side: of the copy that is looked at, in pixels.
+        """
         height, width = picture.shape[:2]
-        scale = GLANCE_SIZE / max(height, width)
+        scale = longer_side / max(height, width)
         across, down = (max(round(side * scale / STRIDE), 1) for side in (width, height))
         size = (across * STRIDE, down * STRIDE)
         way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from avatargan.errors import OptionError
 from face_crop.analysis import Analysis
@@ -48,6 +49,12 @@ def test_every_kind_of_file_has_its_cell(scenes, tmp_path):
     sheets = list(draw_sheets(find_sources(tmp_path), OPTIONS, HereEngine()))
     assert sheets[:-1] == [None] * 7
     assert (len(sheets[-1].names), sheets[-1].passed, sheets[-1].rejected) == (8, 5, 0)
+
+
+def test_a_picture_without_a_face_says_so():
+    picture = Image.new("RGB", (CELL, CELL), "white")
+    cell = np.asarray(draw_cell(Analysis(width=CELL, height=CELL, overview=picture)))
+    assert (np.abs(cell.astype(int) - REJECTED).sum(-1) < 12).sum() > 300
 
 
 def test_a_box_is_drawn_where_the_face_is(scenes):

@@ -54,6 +54,13 @@ def test_faces_of_composed_scenes_are_found(detector, composed):
     assert precision >= 0.9
 
 
+def test_a_face_that_fills_the_picture_is_found(detector, pipe):
+    portraits = [np.asarray(a.image) for a in pipe.generate(range(40, 46), size=256)]
+    close_ups = [np.ascontiguousarray(p[20:230, 20:230]) for p in portraits]
+    faces = [detector.detect(p) for p in close_ups]
+    assert sum(len(found) == 1 and found[0].box.width > 0.4 * 210 for found in faces) >= 5
+
+
 def test_the_cascade_alone_finds_many_of_them(composed):
     recall, precision = on_composed(FaceDetector(DetectorOptions(second_look="off")), composed)
     assert recall >= 0.6
