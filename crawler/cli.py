@@ -47,7 +47,9 @@ _JSON = typer.Option("--json", help="Print the result as JSON on stdout.")
 def _check_installation() -> None:
     """Collect pictures politely, with their tags and terms."""
     missing = [
-        name for name in ("scrapy", "aiohttp", "jinja2", "jmespath") if find_spec(name) is None
+        name
+        for name in ("aiohttp", "jinja2", "jmespath", "parsel", "protego")
+        if find_spec(name) is None
     ]
     if missing:
         raise MissingExtraError(
@@ -123,14 +125,16 @@ def check_command(
     fetch: Annotated[
         bool,
         typer.Option(
-            "--fetch", help="Also fetch robots.txt and the first page, and show what matches."
+            "--fetch",
+            help="Also fetch robots.txt, the first page and two that it leads to, and show what "
+            "matches.",
         ),
     ] = False,
     allow_private: Annotated[bool, _ALLOW_PRIVATE] = False,
     private_pause: Annotated[float | None, _PRIVATE_PAUSE] = None,
     as_json: Annotated[bool, _JSON] = False,
 ) -> None:
-    """Check a site description, and with --fetch what its selectors match on the first page.
+    """Check a site description, and with --fetch what its selectors match on its first pages.
 
     Nothing is kept. Example: `python -m crawler check my-site.toml --fetch`
     """
@@ -155,13 +159,15 @@ def check_command(
         _print_json(
             {
                 "url": preview.url,
+                "read": preview.read,
                 "matches": preview.matches,
                 "pages": preview.page_links,
                 "pictures": pictures,
             }
         )
         return
-    typer.echo(f"{preview.url}")
+    for url in preview.read:
+        typer.echo(url)
     for name, count in preview.matches.items():
         typer.echo(f"  {name:22} matches {count}")
     typer.echo(f"  leads to {len(preview.page_links)} page(s), {len(preview.pictures)} picture(s)")
@@ -199,28 +205,45 @@ def report_command(
         f"({report.duplicates} duplicates folded)"
     )
     typer.echo(f"{report.pages} pages read, {report.waiting} URLs waiting")
+    if report.gone:
+        typer.echo(
+            f"{report.gone} kept pictures are gone or not to be collected any more; "
+            f"python -m crawler forget --gone --out {out}"
+        )
     for title, values in (
         ("sources", report.by_host),
         ("terms", report.by_terms),
+        ("gone", report.by_gone),
         ("not taken", report.not_taken),
     ):
         if values:
             typer.echo(f"{title}:")
         for name, number in list(values.items())[:10]:
             typer.echo(f"  {number:6}  {name}")
+    if report.not_reached:
+        typer.echo("not reached:")
+    for missed in report.not_reached[:10]:
+        typer.echo(f"  {missed['what']}: {missed['reason']}{_how_often(missed)}")
     typer.echo(f"see {path}")
 
 
 @app.command("forget")
 def forget_command(
     what: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="URL_OR_HASH...",
             help="URL of a picture or of its page, SHA-256 (8 or more digits) or picture id.",
         ),
-    ],
+    ] = None,
     out: Annotated[list[Path] | None, _OUT] = None,
+    gone: Annotated[
+        bool,
+        typer.Option(
+            "--gone",
+            help="All that is no longer there, or whose owner no longer wants it collected.",
+        ),
+    ] = False,
     also: Annotated[
         list[Path] | None,
         typer.Option(
@@ -240,15 +263,21 @@ def forget_command(
     are hashes that keep it from coming back. Without --out the current folder is meant.
 
     Example: `python -m crawler forget https://site/art/7.png --out pictures --also crops`
+
+    What its owners took down since: `python -m crawler forget --gone --out pictures --dry-run`
     """
-    from crawler.forget import forget, plan_forgetting
+    from crawler.forget import forget, plan_forgetting, plan_forgetting_gone
     from crawler.ledger import Ledger
 
+    if not what and not gone:
+        raise OptionError("name what is to be forgotten: a URL, a hash, a picture id, or --gone")
     results: list[dict[str, Any]] = []
     for folder in out or [Path()]:
         with Ledger.open(folder, writing=True) as ledger:
             # All is looked up before anything is removed: a mistyped hash removes nothing.
-            plans = [plan_forgetting(ledger, each) for each in what]
+            plans = [plan_forgetting(ledger, each) for each in what or []]
+            if gone:
+                plans += plan_forgetting_gone(ledger)
             for plan in plans:
                 removed = [] if dry_run else forget(ledger, plan, also or [])
                 results.append(
@@ -263,6 +292,8 @@ def forget_command(
     if as_json:
         _print_json(results)
         return
+    if not results:
+        typer.echo("nothing is marked as gone")
     for result in results:
         verb = "would remove" if dry_run else "removed"
         ids = ", ".join(result["pictures"]) or "nothing was kept of it"
@@ -351,9 +382,7 @@ def _parse_size(text: str) -> int:
 
 
 def _set_up_logging(path: Path | None) -> None:
-    # Only warnings reach the terminal, through Python's handler of last resort; Scrapy's own
-    # account of each request stays out of the file, which is about pictures.
-    logging.getLogger("scrapy").setLevel(logging.ERROR)
+    # Only warnings reach the terminal, through Python's handler of last resort.
     if path is None:
         return
     try:
@@ -398,6 +427,7 @@ def _print_plan(
 def _print_summary(summary: "RunSummary", out: Path) -> None:
     told = {
         "finished": "everything was visited",
+        "incomplete": "visited, but for what could not be reached",
         "max-images": "stopped at --max-images",
         "max-bytes": "stopped at --max-bytes",
         "max-minutes": "stopped at --max-minutes",
@@ -416,10 +446,29 @@ def _print_summary(summary: "RunSummary", out: Path) -> None:
         typer.echo(f"  {number:6}  {reason}")
     for warning in summary.warnings:
         typer.echo(f"warning: {warning}", err=True)
-    if summary.outcome != "finished":
+    if summary.not_reached:
+        typer.echo(
+            f"warning: {len(summary.not_reached)} URLs could not be reached; "
+            "the next run tries them again",
+            err=True,
+        )
+    for missed in summary.not_reached[:8]:
+        typer.echo(f"  {missed['url']}: {missed['reason']}{_how_often(missed)}", err=True)
+    if summary.gone:
+        typer.echo(
+            f"{summary.gone} kept pictures are gone or not to be collected any more; "
+            f"python -m crawler forget --gone --out {out}"
+        )
+    if summary.outcome not in ("finished", "incomplete"):
         typer.echo(
             f"run it again to carry on ({summary.waiting} URLs wait, {summary.postponed} postponed)"
         )
+
+
+def _how_often(missed: dict[str, Any]) -> str:
+    if missed["failures"] < 2:
+        return ""
+    return f" ({missed['failures']} times since {missed['failing_since'][:10]})"
 
 
 def _print_json(value: object) -> None:

@@ -1,43 +1,38 @@
 """Reading pages and API answers: which pages and pictures they name, and what they say of them."""
 
-import json
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 from urllib.parse import quote
 
 import jmespath  # type: ignore[import-untyped, unused-ignore]
 from parsel import Selector, SelectorList
-from scrapy.http import TextResponse
 
 from crawler.ledger import Context, Found, Target
-from crawler.site import PRODUCT, ApiRules, AttributeMap, PageRules, SiteDescription
+from crawler.page import Page, without_surrogates
+from crawler.site import ApiRules, AttributeMap, PageRules, SiteDescription
 from crawler.urls import absolute_url
+from crawler.wishes import Wishes
 
 _MAX_TEXT = 500
 _MAX_TAGS = 500
-_MAX_FOUND = 5_000
+_MAX_FOUND = 20_000
 # Where pages state a licence when the description names no selector for it.
 _COMMON_LICENCES = (
     "[rel~=license]::attr(href)",
     "meta[name='dcterms.license']::attr(content)",
     "meta[name=copyright]::attr(content)",
 )
-# The value of a meta element whose name is written in any case.
-_META = "xpath://meta[translate(@name, 'TDMRESVAIONB', 'tdmresvaionb') = '{}']/@content"
-_ROBOTS_META = _META.format("robots")
-_RESERVATION_META = _META.format("tdm-reservation")
 _URL_ATTRIBUTES = ("src", "href", "content")
-# What asks not to have pictures collected, in robots meta tags and X-Robots-Tag headers.
-_NO_PICTURES = {"none", "noindex", "noimageindex", "noai", "noimageai"}
-_NO_LINKS = {"none", "nofollow"}
-_VALUED_DIRECTIVES = {
-    "max-image-preview",
-    "max-snippet",
-    "max-video-preview",
-    "unavailable_after",
-}
+# Where pages that load their pictures by script keep the URL, by how often that is met.
+_LAZY_ATTRIBUTES = ("data-src", "data-original", "data-lazy-src", "data-lazy", "data-url")
+_SET_ATTRIBUTES = ("srcset", "data-srcset")
+_CSS_URL = re.compile(r"url\(\s*[\"']?([^)\"']{1,2000})", re.IGNORECASE)
+# An expression that looks at the whole document wherever it is asked from.
+_FROM_THE_ROOT = re.compile(r"xpath:\s*/[^|]*\Z")
 
 
 @dataclass
@@ -48,48 +43,42 @@ class PageContent:
     further: Found | None = None
     matches: dict[str, int] = field(default_factory=dict)
     opted_out: str | None = None
+    problems: Counter[str] = field(default_factory=Counter)
+    """What could not be taken from the page, with how often: it costs nothing but itself."""
+    hint: str | None = None
+    """Where the pictures may be when the selector matched none."""
 
 
 class UnreadablePageError(ValueError):
     """A page is not what the description says: not HTML, or not the JSON of an API."""
 
 
-def read_page(response: TextResponse, target: Target, site: SiteDescription) -> PageContent:
-    """Return what the page or API answer ``response`` names.
+class BrokenAnswerError(UnreadablePageError):
+    """An answer is broken, and may be whole when it is asked for again."""
+
+
+def read_page(
+    page: Page,
+    target: Target,
+    site: SiteDescription,
+    go_on: Callable[[], None] = lambda: None,
+) -> PageContent:
+    """Return what the page or API answer names.
+
+    ``go_on`` is called again and again, and may end the reading by an exception.
 
     Raises:
         UnreadablePageError: the body is not HTML or not JSON.
     """
     if site.pages is not None:
-        return _read_html(response, target, site, site.pages)
-    assert site.api is not None
-    return _read_api(response, target, site, site.api)
-
-
-def opt_out(directives: Iterable[str], reservations: Iterable[str]) -> set[str]:
-    """Return the lower-case robots directives that apply to us.
-
-    ``directives`` are values of X-Robots-Tag headers or robots meta tags, ``reservations`` those
-    of the TDM reservation protocol, whose "1" reserves the right to mine.
-    """
-    words = set()
-    for value in directives:
-        for_us = True
-        for word in value.lower().split(","):
-            name, colon, rest = word.strip().partition(":")
-            if colon and name.strip() not in _VALUED_DIRECTIVES:
-                # "somebot: noindex" speaks, to the end of the line, to one crawler alone.
-                for_us, name = name.strip() == PRODUCT, rest
-            if for_us:
-                words.add(name.strip())
-    if any(value.strip() == "1" for value in reservations):
-        words.add("noai")
-    return words
-
-
-def forbids_pictures(directives: set[str]) -> str | None:
-    """Return the directive that asks not to collect pictures, or None."""
-    return min(directives & _NO_PICTURES, default=None)
+        content = _Reader(page, site, site.pages, go_on).read(target)
+    else:
+        assert site.api is not None
+        content = _read_api(page, target, site, site.api, go_on)
+    if len(content.found) > _MAX_FOUND:
+        content.problems["a page names more than 20,000 URLs: the rest is left out"] += 1
+        content.found = content.found[:_MAX_FOUND]
+    return content
 
 
 def attributes_of(tags: Iterable[str], mapping: AttributeMap) -> dict[str, str]:
@@ -112,102 +101,218 @@ def normalise_tag(tag: str) -> str:
     return "_".join(tag.lower().split())
 
 
-def _read_html(
-    response: TextResponse, target: Target, site: SiteDescription, rules: PageRules
-) -> PageContent:
-    kinds = _headers(response, "Content-Type")
-    if kinds and "html" not in kinds[0].lower():
-        raise UnreadablePageError("not an HTML page")
-    document = response.selector
-    content = PageContent()
-    directives = opt_out(
-        [
-            *_headers(response, "X-Robots-Tag"),
-            *_texts(document, _ROBOTS_META),
-        ],
-        [*_headers(response, "TDM-Reservation"), *_texts(document, _RESERVATION_META)],
-    )
-    content.opted_out = forbids_pictures(directives)
-    _read_pictures(response, document, site, rules, content)
-    if content.opted_out:
-        content.found.clear()
-    if rules.follow is not None:
-        links = _urls(response, document, rules.follow)
-        content.matches["pages.follow"] = len(links)
-        if target.depth < rules.max_depth and not directives & _NO_LINKS:
-            content.found += [Found(url, "page", depth=target.depth + 1) for url in links]
-    if rules.next is not None:
-        further = _urls(response, document, rules.next)
-        content.matches["pages.next"] = len(further)
-        if further and not directives & _NO_LINKS:
-            content.further = Found(further[0], "page", depth=target.depth)
-    content.found = content.found[:_MAX_FOUND]
-    return content
+class _Reader:
+    """Reads one HTML page, in time that grows with its size and not with its square."""
 
+    def __init__(
+        self, page: Page, site: SiteDescription, rules: PageRules, go_on: Callable[[], None]
+    ) -> None:
+        kind = page.headers.get("Content-Type", "html")
+        if "html" not in kind.lower():
+            raise UnreadablePageError("not an HTML page")
+        self._page = page
+        self._site = site
+        self._rules = rules
+        self._go_on = go_on
+        self._document = page.document
+        self._of_document: dict[str, list[str]] = {}
 
-def _read_pictures(
-    response: TextResponse,
-    document: Selector,
-    site: SiteDescription,
-    rules: PageRules,
-    content: PageContent,
-) -> None:
-    scopes = list(_select(document, rules.each)) if rules.each is not None else [document]
-    if rules.each is not None:
-        content.matches["pages.each"] = len(scopes)
-    fields = ("tags", "title", "author", "licence", "terms")
-    named = {name: getattr(rules, name) for name in fields if getattr(rules, name) is not None}
-    content.matches["pages.image"] = 0
-    content.matches.update({f"pages.{name}": 0 for name in named})
-    for scope in scopes:
-        values: dict[str, list[str]] = {}
-        for name, selector in named.items():
-            # What is said once for the whole page holds for each picture on it.
-            values[name] = _texts(scope, selector) or _texts(document, selector)
-            content.matches[f"pages.{name}"] += len(values[name])
-        if "licence" not in values:
-            values["licence"] = _stated_licence(scope) or _stated_licence(document)
-        context = _context(values.get("tags", []), values, site)
-        urls = _urls(response, scope, rules.image)
-        content.matches["pages.image"] += len(urls)
-        if _wanted(context.tags, site):
-            content.found += [Found(url, "image", context=context) for url in urls]
+    def read(self, target: Target) -> PageContent:
+        rules, content = self._rules, PageContent()
+        self._go_on()
+        wishes = Wishes(self._page.headers, self._meta())
+        content.opted_out = wishes.against_collecting
+        shunned = self._shunned_links()
+        self._read_pictures(content, shunned)
+        if content.opted_out:
+            content.found.clear()
+        stay = wishes.against_following
+        if rules.follow is not None:
+            links = self._urls(self._document, rules.follow)
+            content.matches["pages.follow"] = len(links)
+            if target.depth < rules.max_depth and not stay:
+                content.found += [
+                    Found(url, "page", depth=target.depth + 1)
+                    for url in links
+                    if url not in shunned
+                ]
+        if rules.next is not None:
+            further = self._urls(self._document, rules.next)
+            content.matches["pages.next"] = len(further)
+            followable = [url for url in further if url not in shunned]
+            if followable and not stay:
+                number = (target.page_number or 1) + 1
+                content.further = Found(
+                    followable[0], "page", depth=target.depth, page_number=number
+                )
+        return content
 
+    def _read_pictures(self, content: PageContent, shunned: set[str]) -> None:
+        rules, document = self._rules, self._document
+        scopes: list[Selector] = [document]
+        if rules.each is not None:
+            scopes = list(_select(document, rules.each))
+            content.matches["pages.each"] = len(scopes)
+        fields = ("tags", "title", "author", "licence", "terms")
+        named = {name: getattr(rules, name) for name in fields if getattr(rules, name) is not None}
+        content.matches["pages.image"] = 0
+        content.matches.update({f"pages.{name}": 0 for name in named})
+        for scope in scopes:
+            self._go_on()
+            values: dict[str, list[str]] = {}
+            for name, selector in named.items():
+                # What is said once for the whole page holds for each picture on it.
+                values[name] = self._texts(scope, selector) or self._texts(document, selector)
+                content.matches[f"pages.{name}"] += len(values[name])
+            if "licence" not in values:
+                values["licence"] = next(
+                    (
+                        found
+                        for where in (scope, document)
+                        for css in _COMMON_LICENCES
+                        if (found := self._texts(where, css))
+                    ),
+                    [],
+                )
+            urls = self._urls(scope, rules.image)
+            content.matches["pages.image"] += len(urls)
+            if not urls:
+                continue
+            context = _context(values.get("tags", []), values, self._site)
+            if _wanted(context.tags, self._site):
+                content.found += [
+                    Found(url, "image", context=context) for url in urls if url not in shunned
+                ]
+        if content.matches["pages.image"] == 0:
+            content.hint = self._where_pictures_may_be()
 
-def _stated_licence(scope: Selector) -> list[str]:
-    return next((found for css in _COMMON_LICENCES if (found := _texts(scope, css))), [])
+    def _meta(self) -> Iterator[tuple[str, str]]:
+        for element in self._document.xpath("//meta[@content]"):
+            name = element.attrib.get("name") or element.attrib.get("http-equiv")
+            if name:
+                yield name, element.attrib["content"]
+
+    def _shunned_links(self) -> set[str]:
+        """Return the URLs that the page links to with ``rel=nofollow`` and in no other way."""
+        shunned: set[str] = set()
+        followable: set[str] = set()
+        for element in self._document.xpath("//*[@rel and @href]"):
+            rel = re.split(r"[\s,;]+", element.attrib["rel"].lower())
+            if {"nofollow", "noai"} & set(rel):
+                shunned.add(element.attrib["href"])
+        if shunned:
+            followable = {
+                element.attrib["href"]
+                for element in self._document.xpath("//*[@href]")
+                if not re.search(r"no(follow|ai)", element.attrib.get("rel", ""), re.IGNORECASE)
+            }
+            followable |= set(self._document.xpath("//img/@src").getall())
+        return self._absolute(shunned) - self._absolute(followable)
+
+    def _absolute(self, references: Iterable[str]) -> set[str]:
+        ignored = self._site.ignore_parameters
+        urls = (absolute_url(self._page.base, each, ignored) for each in references)
+        return {url for url in urls if url is not None}
+
+    def _texts(self, scope: Selector, selector: str) -> list[str]:
+        """Return the text of what matches: of an element all within, of an attribute its value.
+
+        What holds for the whole document is looked for once, however many scopes ask for it.
+        """
+        if scope is not self._document and not _FROM_THE_ROOT.match(selector):
+            return _texts(scope, selector)
+        if selector not in self._of_document:
+            self._of_document[selector] = _texts(self._document, selector)
+        return self._of_document[selector]
+
+    def _urls(self, scope: Selector, selector: str) -> list[str]:
+        """Return the URLs that match, each once: attribute values, or what an element shows."""
+        urls = []
+        for match in _select(scope, selector):
+            if isinstance(match.root, str):
+                urls.append(self._url(match.root, is_set="srcset" in selector))
+                continue
+            shown = (
+                self._url(match.attrib[name], is_set=name in _SET_ATTRIBUTES)
+                for name in (*_URL_ATTRIBUTES, *_LAZY_ATTRIBUTES, *_SET_ATTRIBUTES)
+                if name in match.attrib
+            )
+            urls.append(next((url for url in shown if url is not None), None))
+        return list(dict.fromkeys(url for url in urls if url is not None))
+
+    def _url(self, value: str, *, is_set: bool) -> str | None:
+        """Return the URL in the value of an attribute: a URL, a ``srcset`` or a style."""
+        styled = _CSS_URL.search(value)
+        reference = styled[1].strip() if styled else value
+        if is_set:
+            reference = _largest_of_set(value) or value
+        return absolute_url(self._page.base, reference, self._site.ignore_parameters)
+
+    def _where_pictures_may_be(self) -> str | None:
+        for name in (*_LAZY_ATTRIBUTES, *_SET_ATTRIBUTES):
+            elements = self._document.xpath(f"//*[@{name}]")
+            if elements:
+                tag = elements[0].root.tag
+                return (
+                    f"the page has {len(elements)} element(s) with {name}: "
+                    f'try image = "{tag}::attr({name})"'
+                )
+        styled = self._document.xpath("//*[contains(@style, 'url(')]")
+        if styled:
+            tag = styled[0].root.tag
+            return (
+                f"the page has {len(styled)} CSS background(s): "
+                f"try image = \"{tag}[style*='url(']::attr(style)\""
+            )
+        if self._document.xpath("//style[contains(., 'url(')]"):
+            return "the page shows pictures by a style sheet, which is not read"
+        return None
 
 
 def _read_api(
-    response: TextResponse, target: Target, site: SiteDescription, rules: ApiRules
+    page: Page,
+    target: Target,
+    site: SiteDescription,
+    rules: ApiRules,
+    go_on: Callable[[], None],
 ) -> PageContent:
     try:
-        answer = json.loads(response.body)
-    except (ValueError, RecursionError) as error:
-        raise UnreadablePageError(f"not JSON ({error})") from None
-    posts = jmespath.search(rules.posts, answer)
+        answer = page.json()
+        posts = jmespath.search(rules.posts, answer)
+    except RecursionError:
+        raise BrokenAnswerError("not JSON (nested too deeply)") from None
+    except ValueError as error:
+        raise BrokenAnswerError(f"not JSON ({error})") from None
     content = PageContent()
-    content.opted_out = forbids_pictures(
-        opt_out(_headers(response, "X-Robots-Tag"), _headers(response, "TDM-Reservation"))
-    )
+    content.opted_out = Wishes(page.headers).against_collecting
     number = target.page_number if target.page_number is not None else rules.first_page
     is_list = isinstance(posts, list)
-    posts = [post for post in posts if isinstance(post, dict)] if is_list else []
+    listed = posts if is_list else []
+    posts = [post for post in listed if isinstance(post, dict)]
     if number == rules.first_page:
         content.matches["api.posts"] = int(is_list)
-    if posts:
+    if listed:
         content.matches["api.fields.image"] = 0
         content.matches.update({f"api.require.{key}": 0 for key in rules.require})
         content.further = Found(rules.page_url(number + 1), "page", page_number=number + 1)
-    for post in posts[:_MAX_FOUND]:
-        found = _read_post(response, post, site, rules, content)
+    if len(posts) < len(listed):
+        content.problems["an API post is not an object"] += len(listed) - len(posts)
+    for post in posts:
+        go_on()
+        try:
+            found = _read_post(page, post, site, rules, content)
+        # Whatever one post holds, and JMESPath's functions make of it, is its own affair.
+        except (ValueError, TypeError, LookupError, ArithmeticError, RecursionError) as error:
+            reason = (str(error) or type(error).__name__).splitlines()[0][:80]
+            content.problems[f"an API post cannot be read ({reason})"] += 1
+            continue
         if found is not None and not content.opted_out:
             content.found.append(found)
     return content
 
 
 def _read_post(
-    response: TextResponse,
+    page: Page,
     post: dict[str, Any],
     site: SiteDescription,
     rules: ApiRules,
@@ -220,23 +325,30 @@ def _read_post(
         accepted = accepted and str(value) in allowed
     image = jmespath.search(rules.fields.image, post)
     content.matches["api.fields.image"] += isinstance(image, str)
-    url = absolute_url(response.url, image) if isinstance(image, str) else None
-    if not accepted or url is None:
+    if not accepted or not isinstance(image, str):
         return None
-    page = rules.post_page
-    if page is not None:
-        page = re.sub(r"\{(\w+)\}", lambda key: quote(str(post.get(key[1], "")), safe=""), page)
+    url = absolute_url(page.url, image, site.ignore_parameters)
+    if url is None:
+        raise ValueError("its picture has no http or https URL")
+    human_page = rules.post_page
+    if human_page is not None:
+        human_page = re.sub(
+            r"\{(\w+)\}",
+            lambda key: quote(without_surrogates(str(post.get(key[1], ""))), safe=""),
+            human_page,
+        )
     tags: list[str] = []
     for expression in rules.fields.tags:
         value = jmespath.search(expression, post)
-        tags += value.split() if isinstance(value, str) else _strings(value)
+        words = _strings(value.split()) if isinstance(value, str) else _strings(value)
+        tags += words
     fields = ("title", "author", "licence", "terms")
     values = {
         name: _strings(jmespath.search(getattr(rules.fields, name), post))
         for name in fields
         if getattr(rules.fields, name) is not None
     }
-    context = replace(_context(tags, values, site), page=page)
+    context = replace(_context(tags, values, site), page=human_page)
     return Found(url, "image", context=context) if _wanted(context.tags, site) else None
 
 
@@ -269,7 +381,6 @@ def _select(scope: Selector, selector: str) -> SelectorList[Selector]:
 
 
 def _texts(scope: Selector, selector: str) -> list[str]:
-    """Return the text of what matches: of an element all text within, of an attribute its value."""
     texts = []
     for match in _select(scope, selector):
         is_element = not isinstance(match.root, str)
@@ -280,36 +391,19 @@ def _texts(scope: Selector, selector: str) -> list[str]:
     return texts
 
 
-def _urls(response: TextResponse, scope: Selector, selector: str) -> list[str]:
-    """Return the URLs that match, each once: attribute values, or of an element its src or href."""
-    base = _base_url(response)
-    urls = []
-    for match in _select(scope, selector):
-        value: str | None
-        if isinstance(match.root, str):
-            value = match.root
-        else:
-            value = next(
-                (match.attrib[name] for name in _URL_ATTRIBUTES if name in match.attrib), None
-            )
-        url = absolute_url(base, value) if value else None
-        if url is not None:
-            urls.append(url)
-    return list(dict.fromkeys(urls))
-
-
-def _base_url(response: TextResponse) -> str:
-    try:
-        return response.urljoin("")  # heeds <base href>
-    except ValueError:
-        return response.url
-
-
-def _headers(response: TextResponse, name: str) -> list[str]:
-    return [value.decode("latin-1") for value in response.headers.getlist(name)]
+def _largest_of_set(value: str) -> str | None:
+    """Return the largest candidate of a ``srcset``, None for anything else."""
+    words = re.sub(r"(\s[0-9.]+[wx]),", r"\1 ", value).split()
+    sized = [
+        (float(size[1]), url.strip(","))
+        for url, word in pairwise(words)
+        if (size := re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)[wx]", word))
+    ]
+    return max(sized)[1] if sized else None
 
 
 def _strings(value: object) -> list[str]:
     values = value if isinstance(value, list) else [value]
     kept = [str(each) for each in values if isinstance(each, str | int | float)]
-    return [" ".join(text.split())[:_MAX_TEXT] for text in kept if text.strip()]
+    texts = (" ".join(without_surrogates(text).split())[:_MAX_TEXT] for text in kept)
+    return [text for text in texts if text]

@@ -69,6 +69,18 @@ def plan_forgetting(ledger: Ledger, asked: str) -> Forgetting:
     return _closure(ledger, asked, numbers, [])
 
 
+def plan_forgetting_gone(ledger: Ledger) -> list[Forgetting]:
+    """Plan to forget every kept picture that is gone or not to be collected any more."""
+    plans: list[Forgetting] = []
+    planned: set[str] = set()
+    for number in ledger.gone_pictures():
+        identity = ledger.picture_id(number)
+        if identity not in planned:  # a copy may have taken it along
+            plans.append(plan_forgetting(ledger, identity))
+            planned.update(plans[-1].picture_ids)
+    return plans
+
+
 def forget(ledger: Ledger, plan: Forgetting, also: list[Path]) -> list[Path]:
     """Remove files and records, leave tombstones, and return the files that were removed.
 

@@ -5,6 +5,7 @@ import warnings
 from dataclasses import dataclass
 
 import imagehash
+import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from avatargan.errors import PictureError
@@ -17,6 +18,7 @@ _SUFFIXES = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "WEBP": ".webp", "GIF
 _FORMATS = ["JPEG", "PNG", "WEBP", "GIF"]
 # What the perceptual hash is computed from needs no more detail than this.
 _DRAFT_SIZE = (256, 256)
+_PATCHES = 16
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,18 @@ def read_header(body: bytes, *, min_side: int) -> PictureHeader:
     return PictureHeader(_SUFFIXES[kind or ""], width, height)
 
 
-def perceptual_hash(body: bytes) -> int:
-    """Return the 64-bit perceptual hash (pHash) of a picture whose header has been checked.
+@dataclass(frozen=True)
+class Signature:
+    """How a picture looks: near duplicates have nearly the same in both parts."""
+
+    phash: int
+    """64-bit perceptual hash (pHash): shapes, without colour."""
+    colours: bytes
+    """Cb and Cr of 16 x 16 patches: one drawing in two colours is two pictures."""
+
+
+def perceptual_signature(body: bytes) -> Signature:
+    """Return the signature of a picture whose header has been checked.
 
     The whole picture is decoded (of an animation, the first frame), transparency over white.
 
@@ -66,10 +78,19 @@ def perceptual_hash(body: bytes) -> int:
         with Image.open(io.BytesIO(body), formats=_FORMATS) as image:
             image.draft("RGB", _DRAFT_SIZE)  # JPEG only: decodes at a fraction of the size
             image.load()
-            grey = _over_white(image).convert("L")
-        return int(str(imagehash.phash(grey)), 16)
+            coloured = _over_white(_in_8_bits(image))
+        phash = int(str(imagehash.phash(coloured.convert("L"))), 16)
+        patches = coloured.resize((_PATCHES, _PATCHES), Image.Resampling.BOX).convert("YCbCr")
+        return Signature(phash, np.asarray(patches)[..., 1:].tobytes())
     except Exception as error:
         raise PictureError(f"the picture is damaged ({_brief(error)})") from None
+
+
+def _in_8_bits(image: Image.Image) -> Image.Image:
+    """Return a picture of 16-bit grey in 8 bits; Pillow's own conversion would cut it off."""
+    if not image.mode.startswith("I"):
+        return image
+    return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
 
 
 def _over_white(image: Image.Image) -> Image.Image:

@@ -8,8 +8,9 @@ import fcntl
 import json
 import os
 import sqlite3
+import time
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -20,18 +21,26 @@ from typing import Any, Self
 from avatargan.errors import CrawlError, OutputError
 from crawler.similarity import distance
 from crawler.site import Kind
-from crawler.urls import host_of, url_digest
+from crawler.urls import host_of, origin_of, url_digest
 
 LEDGER_NAME = "ledger.sqlite"
 PICTURES_NAME = "pictures"
-SCHEMA_VERSION = 1
-ROUND_OVER = ("finished", "nothing")
+SCHEMA_VERSION = 2
+ROUND_OVER = ("finished", "incomplete", "nothing")
 """Outcomes of a run after which the next run visits everything again."""
+
+COULD_NOT_BE_HAD = (
+    "(state = 'failed' AND (status IS NULL OR status IN (200, 408, 425, 429) OR status >= 500))"
+)
+"""SQL: a target that failed, by no answer or one that may be another next time."""
 
 _APPLICATION_ID = 0x41564743  # "AVGC": tells this ledger from any other SQLite file
 _MAX_PROCESSING_ATTEMPTS = 3
 # Beginnings of SQLite's names for what the user, not the program, has to mend.
 _DISK_ERRORS = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_BUSY")
+
+
+Blob = bytes  # a name that the field ``bytes`` of a picture does not hide
 
 
 @dataclass(frozen=True)
@@ -92,6 +101,7 @@ class Target:
     id: int
     url: str
     host: str
+    origin: str
     kind: Kind
     depth: int
     barren: int
@@ -128,6 +138,7 @@ class PictureRow:
     bytes: int
     stored_at: str = ""
     replaced_by: int | None = None
+    colours: Blob | None = None
 
     @property
     def file(self) -> str:
@@ -264,16 +275,21 @@ class Ledger:
     def begin_run(self, site: str, digest: str, user_agent: str) -> Run:
         """Record that a run begins: it carries on the last round of the site, or starts the next.
 
-        A round is carried on when its last run was killed or stopped on its way and the
-        description still collects the same.
+        A round is carried on when its last run was killed or stopped on its way, the description
+        still collects the same and something can be done at once. Origins that cannot be had, and
+        those that ask for a rest run after run, do not hold up the next round: what was put aside
+        on them is tried again in it.
         """
         with self.transaction() as connection:
             last = connection.execute(
                 "SELECT round, outcome, digest FROM runs WHERE site = ? ORDER BY id DESC LIMIT 1",
                 (site,),
             ).fetchone()
+            same = last is not None and last["digest"] == digest
             resumed = (
-                last is not None and last["outcome"] not in ROUND_OVER and last["digest"] == digest
+                same
+                and last["outcome"] not in ROUND_OVER
+                and _is_something_left(connection, site, last["round"])
             )
             number = (last["round"] if last else 0) + (0 if resumed else 1)
             cursor = connection.execute(
@@ -282,11 +298,11 @@ class Ledger:
                 (site, digest, number, user_agent, now()),
             )
             connection.execute(
-                "UPDATE targets SET state = 'pending', reason = NULL"
+                "UPDATE targets SET state = 'pending', reason = NULL, round = ?"
                 " WHERE site = ? AND state = 'postponed'",
-                (site,),
+                (number, site),
             )
-            if last is not None and last["digest"] != digest:
+            if last is not None and not same:
                 # Other selectors see other things on the same pages, other limits let other
                 # pictures in: "not modified" would hide both.
                 connection.execute(
@@ -308,12 +324,17 @@ class Ledger:
 
     # Hosts and their pace
 
-    def host(self, host: str) -> tuple[float, float | None, float]:
-        """Return start and end of the last request to ``host`` and until when it rests."""
+    def last_request(self, host: str) -> tuple[float, float | None]:
+        """Return start and end of the last request to ``host``; no end while it is under way."""
         row = self._connection.execute(
-            "SELECT started, ended, not_before FROM hosts WHERE host = ?", (host,)
+            "SELECT started, ended FROM hosts WHERE host = ?", (host,)
         ).fetchone()
-        return (0.0, 0.0, 0.0) if row is None else (row["started"], row["ended"], row["not_before"])
+        return (0.0, 0.0) if row is None else (row["started"], row["ended"])
+
+    def rests_until(self, origin: str) -> float:
+        """Return until when ``origin`` asked to be left alone, in seconds since 1970."""
+        rows = self.rows("SELECT not_before FROM origins WHERE origin = ?", origin)
+        return float(rows[0]["not_before"]) if rows else 0.0
 
     def request_started(self, host: str, moment: float) -> None:
         """Record, before it is sent, that a request to ``host`` begins."""
@@ -329,14 +350,26 @@ class Ledger:
         with self.transaction() as connection:
             connection.execute("UPDATE hosts SET ended = ? WHERE host = ?", (moment, host))
 
-    def rest(self, host: str, until: float) -> None:
-        """Record that ``host`` asked to be left alone until then."""
+    def rest(self, origin: str, until: float) -> None:
+        """Record that ``origin`` asked to be left alone until then."""
         with self.transaction() as connection:
             connection.execute(
-                "INSERT INTO hosts (host, started, ended, not_before) VALUES (?, 0, 0, ?)"
-                " ON CONFLICT (host) DO UPDATE"
+                "INSERT INTO origins (origin, not_before) VALUES (?, ?) ON CONFLICT DO UPDATE"
                 " SET not_before = max(not_before, excluded.not_before)",
-                (host, until),
+                (origin, until),
+            )
+
+    def failing_origins(self) -> set[str]:
+        """Return the origins that were put aside when they were last asked."""
+        return {row[0] for row in self.rows("SELECT origin FROM origins WHERE failures > 0")}
+
+    def origin_answers(self, origin: str) -> None:
+        """Record that an origin that was put aside can be had again."""
+        with self.transaction() as connection:
+            connection.execute(
+                "UPDATE origins SET failures = 0, failing_since = NULL, failed_at = NULL,"
+                " resting = 0, reason = NULL WHERE origin = ?",
+                (origin,),
             )
 
     # The queue
@@ -347,7 +380,9 @@ class Ledger:
             for each in found:
                 _add_target(connection, run, None, each, recheck_images=recheck_images)
 
-    def next_target(self, run: Run, busy_hosts: Iterable[str]) -> Target | None:
+    def next_target(
+        self, run: Run, busy_hosts: Iterable[str], *, pages_only: bool = False
+    ) -> Target | None:
         """Return the next pending target of the round on a host that is not busy.
 
         Pictures come before pages, so that what was found is kept before more is looked for.
@@ -356,7 +391,8 @@ class Ledger:
         row = self._connection.execute(
             "SELECT * FROM targets WHERE site = ? AND round = ? AND state = 'pending'"
             f" AND host NOT IN ({','.join('?' * len(busy))})"
-            " ORDER BY kind = 'page', id LIMIT 1",
+            + (" AND kind = 'page'" if pages_only else "")
+            + " ORDER BY kind = 'page', id LIMIT 1",
             (run.site, run.round, *busy),
         ).fetchone()
         if row is None:
@@ -366,6 +402,23 @@ class Ledger:
     def count_pending(self, run: Run) -> int:
         """Return how many targets of the round wait."""
         return self._count("site = ? AND round = ? AND state = 'pending'", run.site, run.round)
+
+    def is_under_way(self, run: Run) -> bool:
+        """Whether a run carried on a round in which pages had been read already."""
+        condition = "site = ? AND round = ? AND kind = 'page' AND state = 'done'"
+        return run.resumed and self._count(condition, run.site, run.round) > 0
+
+    def pages_read(self, run: Run) -> list[str]:
+        """Return the URLs of the pages that were read in this round, in their order."""
+        return [
+            row["url"]
+            for row in self.rows(
+                "SELECT url FROM targets WHERE site = ? AND round = ? AND kind = 'page'"
+                " AND state = 'done' ORDER BY fetched_at, id",
+                run.site,
+                run.round,
+            )
+        ]
 
     def count_pages(self, run: Run) -> int:
         """Return how many pages this round has visited or means to visit."""
@@ -378,21 +431,74 @@ class Ledger:
         return int(row[0])
 
     def settle(self, target: Target, state: str, reason: str, status: int | None) -> None:
-        """Record that a target failed, was refused or is postponed to a later run."""
+        """Record that a target failed or was refused."""
         with self.transaction() as connection:
             connection.execute(
-                "UPDATE targets SET state = ?, reason = ?, status = ?, fetched_at = ? WHERE id = ?",
-                (state, reason, status, now(), target.id),
+                "UPDATE targets SET state = ?, reason = ?, status = ?, fetched_at = ?,"
+                " failures = failures + 1, failing_since = ifnull(failing_since, ?) WHERE id = ?",
+                (state, reason, status, now(), now(), target.id),
             )
 
-    def postpone_host(self, run: Run, host: str, reason: str) -> None:
-        """Put off to a later run everything that waits on ``host``."""
+    def postpone_origin(
+        self, run: Run, origin: str, reason: str, *, target: Target, resting: bool
+    ) -> None:
+        """Put aside, to a later run, an origin, everything that waits on it, and ``target``."""
         with self.transaction() as connection:
             connection.execute(
-                "UPDATE targets SET state = 'postponed', reason = ?"
-                " WHERE site = ? AND host = ? AND state = 'pending'",
-                (reason, run.site, host),
+                "INSERT INTO origins (origin, failures, failing_since, failed_at, resting, reason)"
+                " VALUES (?, 1, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET failures = failures + 1,"
+                " failing_since = ifnull(failing_since, excluded.failing_since),"
+                " failed_at = excluded.failed_at, resting = excluded.resting,"
+                " reason = excluded.reason",
+                (origin, now(), now(), resting, reason),
             )
+            connection.execute(
+                "UPDATE targets SET state = 'postponed', reason = ?, status = NULL,"
+                " failures = failures + 1, failing_since = ifnull(failing_since, ?)"
+                " WHERE id = ? OR (site = ? AND origin = ? AND state = 'pending')",
+                (reason, now(), target.id, run.site, origin),
+            )
+
+    def is_resting(self, run: Run) -> bool:
+        """Whether something of the round waits for an origin that asked for a rest."""
+        return bool(
+            self.rows(
+                "SELECT 1 FROM targets t JOIN origins o ON o.origin = t.origin WHERE t.site = ?"
+                " AND t.round = ? AND t.state = 'postponed' AND o.resting LIMIT 1",
+                run.site,
+                run.round,
+            )
+        )
+
+    def not_reached(self, run: Run) -> list[sqlite3.Row]:
+        """Return what could not be had, pages first: url, kind, reason, failures, failing_since.
+
+        An answer that says that there is nothing (404) or that it is not for us (403) is not among
+        them.
+        """
+        return self.rows(
+            "SELECT url, kind, origin, reason, failures, failing_since FROM targets"
+            f" WHERE site = ? AND round = ? AND (state = 'postponed' OR {COULD_NOT_BE_HAD})"
+            " ORDER BY kind = 'image', id",
+            run.site,
+            run.round,
+        )
+
+    def listing_before(self, page: Target) -> str | None:
+        """Return the URL of the page that named ``page`` as the next of its listing, or None."""
+        rows = self.rows(
+            "SELECT p.url FROM links l JOIN targets p ON p.id = l.page_id WHERE l.target_id = ?"
+            " AND ifnull(p.page_number, 1) = ? ORDER BY p.id LIMIT 1",
+            page.id,
+            (page.page_number or 1) - 1,
+        )
+        return str(rows[0]["url"]) if rows else None
+
+    def queue_behind(self, run: Run, found: Found, *, max_pages: int) -> None:
+        """Queue the page of a listing behind one that could not be had."""
+        with self.transaction() as connection:
+            if self.count_pages(run) < max_pages:
+                _add_target(connection, run, None, found, recheck_images=False)
 
     def finish_page(
         self,
@@ -408,13 +514,16 @@ class Ledger:
         recheck_images: bool,
         max_pages: int,
         max_barren: int,
+        wish: str | None = None,
     ) -> int:
         """Record in one step that a page was read and what it names; return how much was new.
 
         ``further`` is the next page of a listing. It is followed only while listings keep bringing
         something: after ``max_barren`` pages in a row with nothing new the listing is endless.
+        A ``wish`` of the page that its pictures are not collected marks those that are kept.
         """
         with self.transaction() as connection:
+            before = _kept_on_page(connection, page)
             connection.execute("DELETE FROM links WHERE page_id = ?", (page.id,))
             room = max_pages - self.count_pages(run)
             new = 0
@@ -430,9 +539,13 @@ class Ledger:
                 _add_target(connection, run, page, further, recheck_images=recheck_images)
             connection.execute(
                 "UPDATE targets SET state = 'done', reason = NULL, status = ?, fetched_at = ?,"
-                " etag = ?, last_modified = ? WHERE id = ?",
+                " etag = ?, last_modified = ?, failures = 0, failing_since = NULL WHERE id = ?",
                 (status, now(), etag, last_modified, page.id),
             )
+            if wish is not None:
+                _mark_orphans(connection, before, wish, wish=True)
+            else:
+                _clear_marks_of_page(connection, page)
             for name, count in matches.items():
                 connection.execute(
                     "INSERT INTO selectors VALUES (?, ?, ?, 1, ?) ON CONFLICT DO UPDATE"
@@ -440,6 +553,85 @@ class Ledger:
                     (run.site, run.digest, name, count),
                 )
         return new
+
+    def page_gone(self, page: Target, reason: str, *, wish: bool) -> None:
+        """Record that a page that was read before is no longer there, or not for us."""
+        with self.transaction() as connection:
+            before = _kept_on_page(connection, page)
+            connection.execute("DELETE FROM links WHERE page_id = ?", (page.id,))
+            connection.execute(
+                "UPDATE targets SET etag = NULL, last_modified = NULL WHERE id = ?", (page.id,)
+            )
+            _mark_orphans(connection, before, reason, wish=wish)
+
+    def picture_gone(self, target_id: int, reason: str, *, wish: bool) -> None:
+        """Mark what is kept from a URL that no longer serves it, or whose owner says no."""
+        with self.transaction() as connection:
+            _mark_gone(connection, [target_id], "answer", reason, wish=wish)
+
+    def judge_kept(self, site: str, verdict: Callable[[str], str | None]) -> None:
+        """Mark the kept pictures that the rules of their owners now forbid.
+
+        A picture is forbidden when its own URL is, or when every page that names it is. Marks
+        that an earlier judgement made are taken back where the rules allow it again.
+
+        Args:
+            site: name of the site.
+            verdict: why a URL may not be fetched, an empty text when it may, None when the rules
+                of its origin are not known.
+        """
+        pages: dict[int, list[str | None]] = {}
+        own: dict[int, str | None] = {}
+        for row in self.rows(
+            "SELECT s.target_id, s.url, p.url AS page FROM sources s"
+            " JOIN targets t ON t.id = s.target_id LEFT JOIN links l ON l.target_id = t.id"
+            " LEFT JOIN targets p ON p.id = l.page_id"
+            " WHERE t.site = ? AND s.superseded_at IS NULL ORDER BY s.target_id",
+            site,
+        ):
+            number = row["target_id"]
+            if number not in own:
+                own[number], pages[number] = verdict(row["url"]), []
+            if row["page"] is not None:
+                pages[number].append(verdict(row["page"]))
+        with self.transaction() as connection:
+            for number, reason in own.items():
+                of_pages = pages[number]
+                if not reason and of_pages and all(of_pages):
+                    reason = f"its page: {of_pages[0]}"
+                if reason:
+                    _mark_gone(connection, [number], "rules", reason, wish=True)
+                elif reason is not None and (not of_pages or "" in of_pages):
+                    _clear_marks(connection, number, "rules")
+
+    def kept_origins(self, site: str) -> set[str]:
+        """Return the origins that the kept pictures of a site came from."""
+        return {
+            row["origin"]
+            for row in self.rows(
+                "SELECT DISTINCT t.origin FROM sources s JOIN targets t ON t.id = s.target_id"
+                " WHERE t.site = ? AND s.superseded_at IS NULL",
+                site,
+            )
+        }
+
+    def gone_pictures(self) -> dict[int, dict[str, str]]:
+        """Return reason and time of the kept pictures that are gone, by their numbers.
+
+        One is gone when an owner does not want it to be collected, or when none of its URLs
+        serves it any more.
+        """
+        gone: dict[int, dict[str, str]] = {}
+        for row in self.rows(
+            "SELECT picture_id, gone_reason, gone_at FROM sources s WHERE superseded_at IS NULL"
+            " AND gone_at IS NOT NULL AND (gone_wish OR NOT EXISTS (SELECT 1 FROM sources o"
+            " WHERE o.picture_id = s.picture_id AND o.superseded_at IS NULL"
+            " AND o.gone_at IS NULL)) ORDER BY gone_at, id"
+        ):
+            gone.setdefault(
+                row["picture_id"], {"since": row["gone_at"], "reason": row["gone_reason"]}
+            )
+        return gone
 
     def page_unchanged(self, run: Run, page: Target, *, recheck_images: bool) -> None:
         """Record that a page answered "not modified": what it named last time stands."""
@@ -458,19 +650,22 @@ class Ledger:
                 )
                 _add_target(connection, run, page, found, recheck_images=recheck_images)
             connection.execute(
-                "UPDATE targets SET state = 'done', reason = NULL, status = 304, fetched_at = ?"
-                " WHERE id = ?",
+                "UPDATE targets SET state = 'done', reason = NULL, status = 304, fetched_at = ?,"
+                " failures = 0, failing_since = NULL WHERE id = ?",
                 (now(), page.id),
             )
+            _clear_marks_of_page(connection, page)
 
     def picture_unchanged(self, target: Target) -> None:
         """Record that a picture answered "not modified": it stays kept, or refused."""
         with self.transaction() as connection:
             state = "done" if _keeps_picture(connection, target.id) else "refused"
             connection.execute(
-                "UPDATE targets SET state = ?, status = 304, fetched_at = ? WHERE id = ?",
+                "UPDATE targets SET state = ?, status = 304, fetched_at = ?, failures = 0,"
+                " failing_since = NULL WHERE id = ?",
                 (state, now(), target.id),
             )
+            _clear_marks(connection, target.id, "answer")
 
     def selector_counts(self, run: Run) -> dict[str, tuple[int, int]]:
         """Return for each selector on how many pages it was tried and how often it matched."""
@@ -503,7 +698,7 @@ class Ledger:
             # No longer pending: a run that is killed now finds it in the inbox, not in the queue.
             connection.execute(
                 "UPDATE targets SET state = 'done', reason = NULL, status = 200, fetched_at = ?,"
-                " etag = ?, last_modified = ? WHERE id = ?",
+                " etag = ?, last_modified = ?, failures = 0, failing_since = NULL WHERE id = ?",
                 (now(), etag, last_modified, target_id),
             )
 
@@ -540,9 +735,10 @@ class Ledger:
         )
 
     def refuse_received(self, received: Received, reason: str) -> None:
-        """Drop a body from the inbox and record why."""
+        """Drop a body from the inbox and record why; what was kept from its URL is gone."""
         with self.transaction() as connection:
             _refuse_received(connection, received.target_id, reason)
+            _mark_gone(connection, [received.target_id], "answer", reason, wish=False)
 
     def picture_by_sha256(self, sha256: str) -> PictureRow | None:
         """Return the picture with exactly this content, its larger copy if that replaced it."""
@@ -556,21 +752,22 @@ class Ledger:
             picture = _picture(rows[0])
         return picture
 
-    def nearest_picture(self, phash: int, within: int) -> tuple[PictureRow, int] | None:
-        """Return the kept picture whose hash is nearest, if at most ``within`` bits differ."""
+    def near_pictures(self, phash: int, within: int) -> list[PictureRow]:
+        """Return the pictures whose hashes differ by at most ``within`` bits, nearest first."""
         if self._hashes is None:
             self._hashes = {
                 row["id"]: int(row["phash"], 16)
                 for row in self.rows("SELECT id, phash FROM pictures")
             }
-        best = min(
-            ((distance(phash, known), number) for number, known in self._hashes.items()),
-            default=None,
+        near = sorted(
+            (bits, number)
+            for number, known in self._hashes.items()
+            if (bits := distance(phash, known)) <= within
         )
-        if best is None or best[0] > within:
-            return None
-        rows = self.rows("SELECT * FROM pictures WHERE id = ?", best[1])
-        return self.current(_picture(rows[0])), best[0]
+        return [
+            _picture(self.rows("SELECT * FROM pictures WHERE id = ?", number)[0])
+            for _, number in near
+        ]
 
     def is_forgotten(self, *, url: str | None = None, sha256: str | None = None) -> bool:
         """Whether a URL or content was asked to be forgotten."""
@@ -599,11 +796,13 @@ class Ledger:
         """Record a picture whose file is in place; ``replaces`` is a smaller copy of it."""
         with self.transaction() as connection:
             cursor = connection.execute(
-                "INSERT INTO pictures (sha256, phash, suffix, width, height, bytes, stored_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO pictures"
+                " (sha256, phash, colours, suffix, width, height, bytes, stored_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     picture.sha256,
                     f"{picture.phash:016x}",
+                    picture.colours,
                     picture.suffix,
                     picture.width,
                     picture.height,
@@ -728,11 +927,41 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         return
     if application != _APPLICATION_ID:
         raise CrawlError(f"{path} is not the ledger of a crawl; choose another folder")
-    if version != SCHEMA_VERSION:
+    if version == 1:
+        _upgrade(connection)
+    elif version != SCHEMA_VERSION:
         raise CrawlError(
             f"{path} is a ledger of version {version} and this crawler writes version "
             f"{SCHEMA_VERSION}; use the crawler that made it, or another folder"
         )
+
+
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Bring a ledger of version 1 to version 2, in one transaction and without loss."""
+    connection.create_function("origin_of", 1, origin_of, deterministic=True)
+    schema = (Path(__file__).parent / "schema.sql").read_text(encoding="utf-8")
+    table = schema[schema.index("CREATE TABLE origins") :].partition(";")[0]
+    connection.executescript(
+        f"""
+        BEGIN IMMEDIATE;
+        {table};
+        ALTER TABLE targets ADD COLUMN origin TEXT NOT NULL DEFAULT '';
+        ALTER TABLE targets ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE targets ADD COLUMN failing_since TEXT;
+        UPDATE targets SET origin = origin_of(url);
+        INSERT INTO origins (origin, not_before) SELECT DISTINCT t.origin, h.not_before
+            FROM targets t JOIN hosts h ON h.host = t.host WHERE h.not_before > 0;
+        ALTER TABLE hosts DROP COLUMN not_before;
+        ALTER TABLE pictures ADD COLUMN colours BLOB;
+        ALTER TABLE sources ADD COLUMN gone_at TEXT;
+        ALTER TABLE sources ADD COLUMN gone_reason TEXT;
+        ALTER TABLE sources ADD COLUMN gone_by TEXT
+            CHECK (gone_by IN ('answer', 'page', 'rules'));
+        ALTER TABLE sources ADD COLUMN gone_wish INTEGER NOT NULL DEFAULT 0;
+        PRAGMA user_version = 2;
+        COMMIT;
+        """
+    )
 
 
 def _lock(folder: Path) -> int:
@@ -774,12 +1003,13 @@ def _add_target(
     if known is None:
         number = connection.execute(
             "INSERT INTO targets"
-            " (site, url, host, kind, depth, barren, page_number, round, state, context)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?)",
+            " (site, url, host, origin, kind, depth, barren, page_number, round, state, context)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending', ?)",
             (
                 run.site,
                 found.url,
                 host_of(found.url),
+                origin_of(found.url),
                 found.kind,
                 found.depth,
                 found.barren,
@@ -817,6 +1047,67 @@ def _add_target(
     if page is not None:
         connection.execute("INSERT OR IGNORE INTO links VALUES (?, ?)", (page.id, number))
     return new
+
+
+def _is_something_left(connection: sqlite3.Connection, site: str, number: int) -> bool:
+    """Whether a round has something that can be done at once."""
+    row = connection.execute(
+        "SELECT 1 FROM inbox UNION ALL SELECT 1 FROM targets t"
+        " LEFT JOIN origins o ON o.origin = t.origin WHERE t.site = ? AND t.round = ?"
+        " AND (t.state = 'pending' OR (t.state = 'postponed' AND o.resting AND o.failures < 2"
+        " AND o.not_before <= ?)) LIMIT 1",
+        (site, number, time.time()),
+    ).fetchone()
+    return row is not None
+
+
+def _kept_on_page(connection: sqlite3.Connection, page: Target) -> list[int]:
+    return [
+        row["target_id"]
+        for row in connection.execute(
+            "SELECT l.target_id FROM links l JOIN sources s ON s.target_id = l.target_id"
+            " WHERE l.page_id = ? AND s.superseded_at IS NULL",
+            (page.id,),
+        ).fetchall()
+    ]
+
+
+def _mark_orphans(
+    connection: sqlite3.Connection, target_ids: list[int], reason: str, *, wish: bool
+) -> None:
+    """Mark what is kept of these as gone, unless another page still names it."""
+    orphans = [
+        number
+        for number in target_ids
+        if not connection.execute("SELECT 1 FROM links WHERE target_id = ?", (number,)).fetchone()
+    ]
+    _mark_gone(connection, orphans, "page", reason, wish=wish)
+
+
+def _mark_gone(
+    connection: sqlite3.Connection, target_ids: list[int], by: str, reason: str, *, wish: bool
+) -> None:
+    connection.executemany(
+        "UPDATE sources SET gone_at = ?, gone_reason = ?, gone_by = ?, gone_wish = ?"
+        " WHERE target_id = ? AND superseded_at IS NULL AND gone_reason IS NOT ?",
+        [(now(), reason, by, wish, number, reason) for number in target_ids],
+    )
+
+
+def _clear_marks(connection: sqlite3.Connection, target_id: int, by: str) -> None:
+    connection.execute(
+        "UPDATE sources SET gone_at = NULL, gone_reason = NULL, gone_by = NULL"
+        " WHERE target_id = ? AND gone_by = ?",
+        (target_id, by),
+    )
+
+
+def _clear_marks_of_page(connection: sqlite3.Connection, page: Target) -> None:
+    """Take back the marks that pages made on what this page, which may be read, names."""
+    for row in connection.execute(
+        "SELECT target_id FROM links WHERE page_id = ?", (page.id,)
+    ).fetchall():
+        _clear_marks(connection, row["target_id"], "page")
 
 
 def _keeps_picture(connection: sqlite3.Connection, target_id: int) -> bool:
@@ -858,7 +1149,8 @@ def _insert_source(
 ) -> None:
     target_id = received.target_id
     same = connection.execute(
-        "UPDATE sources SET fetched_at = ?, etag = ?, last_modified = ?"
+        "UPDATE sources SET fetched_at = ?, etag = ?, last_modified = ?, gone_at = NULL,"
+        " gone_reason = NULL, gone_by = NULL, gone_wish = 0"
         " WHERE target_id = ? AND superseded_at IS NULL AND sha256 = ?",
         (received.received_at, received.etag, received.last_modified, target_id, sha256),
     )
@@ -933,4 +1225,5 @@ def _picture(row: sqlite3.Row) -> PictureRow:
         bytes=row["bytes"],
         stored_at=row["stored_at"],
         replaced_by=row["replaced_by"],
+        colours=row["colours"],
     )

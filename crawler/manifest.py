@@ -21,8 +21,13 @@ def entries(ledger: Ledger) -> Iterator[dict[str, Any]]:
     sources = defaultdict(list)
     for row in ledger.rows("SELECT * FROM sources ORDER BY id"):
         sources[row["picture_id"]].append(row)
+    gone = ledger.gone_pictures()
     for picture in ledger.pictures():
-        yield _entry(ledger, picture, sources[picture.id])
+        yield {
+            **_entry(ledger, picture, sources[picture.id]),
+            # Since when, and why, it is no longer there or not to be collected; else null.
+            "gone": gone.get(picture.id),
+        }
 
 
 def write_manifest(ledger: Ledger) -> Path:

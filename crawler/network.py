@@ -6,8 +6,10 @@ A second check sits where sockets are made: no code path leads around it.
 """
 
 import asyncio
+import re
 import socket
 import ssl
+import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -15,7 +17,7 @@ from typing import Any, Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
-from multidict import CIMultiDictProxy
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from crawler.addresses import (
     AddressPolicy,
@@ -28,6 +30,10 @@ Lookup = Callable[[str, int], Awaitable[list[str]]]
 # (family, type, protocol, canonical name, (address, port, ...)), as getaddrinfo gives it
 AddressInfo = tuple[Any, ...]
 SocketFactory = Callable[[AddressInfo], socket.socket]
+
+
+# Some sites send long policies in a header; the library's own limit is 8 kB.
+_MAX_HEADER = 65_536
 
 
 class FetchError(Exception):
@@ -44,8 +50,14 @@ class Fetched:
 
     url: str
     status: int
-    headers: CIMultiDictProxy[str]
+    headers: CIMultiDict[str]
+    """As text, whatever their bytes were: UTF-8 where they are that, Latin-1 otherwise."""
     body: bytes
+
+    def validator(self, name: str) -> str | None:
+        """Return an ETag or Last-Modified, None where it cannot be sent back as it is."""
+        value = self.headers.get(name)
+        return value if value and value.isascii() and value.isprintable() else None
 
 
 async def system_lookup(host: str, port: int) -> list[str]:
@@ -100,6 +112,7 @@ class Network:
             auto_decompress=False,  # a few bytes could unpack to gigabytes, past the cap
             trust_env=False,  # no proxies or passwords from the environment
             timeout=aiohttp.ClientTimeout(total=timeout),
+            max_field_size=_MAX_HEADER,
         )
         # aiohttp repeats a request by itself, at once, when the server hangs up: that would be
         # two requests in one turn. There is no public switch; a test watches over this one.
@@ -138,7 +151,7 @@ class Network:
                 body = b""
                 if response.status == 200:
                     body = await self._read(response, max_bytes)
-                return Fetched(url, response.status, response.headers, body)
+                return Fetched(url, response.status, _as_text(response.headers), body)
         except TimeoutError:
             raise FetchError("the server took too long") from None
         except aiohttp.ClientError as error:
@@ -200,6 +213,61 @@ class _CheckedResolver(AbstractResolver):
 
     async def close(self) -> None:
         """Nothing to close."""
+
+
+def unpack(fetched: Fetched, max_bytes: int) -> bytes:
+    """Return the body of an answer unpacked, of which there must not be more than ``max_bytes``.
+
+    Raises:
+        TooLargeError: it is larger when unpacked.
+        FetchError: it is not what its Content-Encoding says, or packed in a way not asked for.
+    """
+    body = fetched.body
+    codings = re.split(r"[\s,]+", fetched.headers.get("Content-Encoding", "").lower())
+    for coding in reversed([each for each in codings if each not in ("", "identity")]):
+        if coding not in ("gzip", "x-gzip", "deflate"):
+            raise FetchError(f"the answer is packed as {coding[:20]!r}, which was not asked for")
+        try:
+            body = _inflate(body, max_bytes)
+        except zlib.error as error:
+            raise FetchError(f"the answer is broken ({error})") from None
+    return body
+
+
+def _inflate(packed: bytes, max_bytes: int) -> bytes:
+    # What "deflate" means is disputed: zlib with a header (the standard) or without.
+    has_header = packed[:2] == b"\x1f\x8b" or packed[:1] == b"\x78"
+    window = zlib.MAX_WBITS | 32 if has_header else -zlib.MAX_WBITS
+    body = bytearray()
+    while packed:
+        unpacker = zlib.decompressobj(window)
+        body += unpacker.decompress(packed, max_bytes + 1 - len(body))
+        if len(body) > max_bytes:
+            raise TooLargeError(f"more than {max_bytes} bytes when unpacked")
+        if not unpacker.eof:
+            raise zlib.error("it ends too early")
+        packed = unpacker.unused_data
+        if not packed.startswith(b"\x1f\x8b"):  # not a further member of a gzip file
+            break
+    return bytes(body)
+
+
+def _as_text(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
+    """Return headers without the surrogates that stand for bytes that are not UTF-8."""
+    readable: CIMultiDict[str] = CIMultiDict()
+    for name, value in headers.items():
+        if not value.isascii():
+            raw = value.encode("utf-8", "surrogateescape")
+            try:
+                value = raw.decode()
+            except UnicodeDecodeError:
+                value = raw.decode("latin-1")
+                if name.lower() == "location":  # a URL is its bytes, whatever they spell
+                    value = re.sub(
+                        rb"[^\x00-\x7f]", lambda byte: b"%%%02X" % byte[0][0], raw
+                    ).decode()
+        readable.add(name, value)
+    return readable
 
 
 def _plain_words(error: aiohttp.ClientError) -> str:

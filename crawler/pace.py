@@ -14,10 +14,11 @@ from email.utils import parsedate_to_datetime
 
 from crawler.ledger import Ledger
 from crawler.outcomes import PostponedError, StoppedError
+from crawler.urls import host_of, name_of, origin_of
 
 
 class HostPace:
-    """Gives each host its turns.
+    """Gives each host its turns; a rest is kept by the origin that asked for it.
 
     The pause is counted from the *end* of a request to the start of the next: then the server,
     which cannot have seen the first later than its end, never measures less than the pause.
@@ -26,7 +27,7 @@ class HostPace:
     Args:
         ledger: keeps the times.
         pause: seconds between requests to one host.
-        max_wait: a host that wants more seconds than this is left to a later run.
+        max_wait: an origin that wants more seconds than this is left to a later run.
     """
 
     def __init__(self, ledger: Ledger, *, pause: float, max_wait: float) -> None:
@@ -53,24 +54,25 @@ class HostPace:
         """Pause at least so many seconds between requests to ``host`` (its crawl-delay)."""
         self._pauses[host] = max(seconds, self._pauses.get(host, 0.0))
 
-    def rest(self, host: str, seconds: float) -> None:
-        """Leave ``host`` alone for so many seconds from now (its Retry-After)."""
-        self._ledger.rest(host, time.time() + seconds)
+    def rest(self, origin: str, seconds: float) -> None:
+        """Leave ``origin`` alone for so many seconds from now (its Retry-After)."""
+        self._ledger.rest(origin, time.time() + seconds)
 
     def pause_of(self, host: str) -> float:
         """Return the seconds between requests to ``host``."""
         return max(self._pause, self._pauses.get(host, 0.0))
 
     @asynccontextmanager
-    async def turn(self, host: str) -> AsyncIterator[None]:
-        """Wait for the turn of a request to ``host``; the request belongs into the context.
+    async def turn(self, url: str) -> AsyncIterator[None]:
+        """Wait for the turn of a request to ``url``; the request belongs into the context.
 
         Raises:
             StoppedError: the run is ending.
-            PostponedError: the host wants a longer wait than the run may take.
+            PostponedError: the origin wants a longer wait than the run may take.
         """
+        host = host_of(url)
         async with self._locks[host]:
-            await self._wait(host)
+            await self._wait(host, origin_of(url))
             self._ledger.request_started(host, time.time())
             try:
                 yield
@@ -78,16 +80,25 @@ class HostPace:
                 self._ready[host] = time.monotonic()
                 self._ledger.request_ended(host, time.time())
 
-    async def _wait(self, host: str) -> None:
+    async def _wait(self, host: str, origin: str) -> None:
         while True:
             if self.stopping:
                 raise StoppedError("the run is ending")
-            seconds = self._seconds_to_wait(host)
+            rest = self._ledger.rests_until(origin) - time.time()
+            seconds = max(self._seconds_after_last(host), rest)
             if seconds <= 0:
                 return
+            if rest > max(self._max_wait, self._pause):
+                raise PostponedError(
+                    f"{name_of(origin)} asks to be left alone for {rest / 60:.0f} more minutes",
+                    origin,
+                    resting=True,
+                )
             if seconds > max(self._max_wait, self._pause):
                 raise PostponedError(
-                    f"{host} asks to be left alone for {seconds / 60:.0f} more minutes", host
+                    f"{host} asks for {seconds / 60:.0f} minutes between requests",
+                    origin,
+                    resting=True,
                 )
             self.waiting[host] = seconds
             try:
@@ -97,16 +108,15 @@ class HostPace:
             finally:
                 del self.waiting[host]
 
-    def _seconds_to_wait(self, host: str) -> float:
+    def _seconds_after_last(self, host: str) -> float:
         pause = self.pause_of(host)
-        started, ended, not_before = self._ledger.host(host)
         if host not in self._ready:
+            started, ended = self._ledger.last_request(host)
             # First request of this run. One that was under way when the last run was killed may
             # have reached the server at any time until now.
             since = 0.0 if ended is None else max(time.time() - ended, 0.0)
             self._ready[host] = time.monotonic() - (since if started else pause)
-        after_last = self._ready[host] + pause - time.monotonic()
-        return max(after_last, not_before - time.time())
+        return self._ready[host] + pause - time.monotonic()
 
 
 def retry_after_seconds(value: str | None) -> float | None:

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from avatargan.files import write_atomically
 from crawler import manifest
-from crawler.ledger import Ledger
+from crawler.ledger import COULD_NOT_BE_HAD, Ledger
 from crawler.urls import host_of
 
 REPORT_NAME = "report.html"
@@ -33,6 +33,8 @@ class Report:
     sources: int
     duplicates: int
     forgotten: int
+    gone: int
+    by_gone: dict[str, int]
     pages: int
     waiting: int
     by_host: dict[str, int]
@@ -41,6 +43,8 @@ class Report:
     by_attribute: dict[str, dict[str, int]]
     by_tag: dict[str, int]
     not_taken: dict[str, int]
+    not_reached: list[dict[str, Any]]
+    """Origins and pages that could not be had: what, reason, failures, failing_since, waiting."""
     runs: list[dict[str, Any]]
 
     def to_dict(self) -> dict[str, Any]:
@@ -71,6 +75,10 @@ def make_report(ledger: Ledger) -> Report:
         sources=_count(ledger, "sources WHERE superseded_at IS NULL"),
         duplicates=_count(ledger, "sources WHERE relation != 'original' AND superseded_at IS NULL"),
         forgotten=_count(ledger, "tombstones WHERE kind = 'sha256'"),
+        gone=sum(each["gone"] is not None for each in entries),
+        by_gone=dict(
+            Counter(each["gone"]["reason"] for each in entries if each["gone"]).most_common(50)
+        ),
         pages=_count(ledger, "targets WHERE kind = 'page' AND state = 'done'"),
         waiting=_count(ledger, "targets WHERE state = 'pending'") + _count(ledger, "inbox"),
         by_host=dict(hosts.most_common()),
@@ -79,6 +87,7 @@ def make_report(ledger: Ledger) -> Report:
         by_attribute={name: dict(values.most_common()) for name, values in attributes.items()},
         by_tag=dict(Counter(tag for each in entries for tag in each["tags"]).most_common(50)),
         not_taken={str(row["reason"]): row["n"] for row in not_taken},
+        not_reached=_not_reached(ledger),
         runs=[dict(row) for row in ledger.rows("SELECT * FROM runs ORDER BY id DESC LIMIT 50")],
     )
 
@@ -133,6 +142,21 @@ def trace(ledger: Ledger, numbers: list[int]) -> list[dict[str, Any]]:
             }
         )
     return traces
+
+
+def _not_reached(ledger: Ledger) -> list[dict[str, Any]]:
+    """Return the origins that are put aside, then the pages that failed, at most 100 of each."""
+    origins = ledger.rows(
+        "SELECT o.origin AS what, o.reason, o.failures, o.failing_since,"
+        " count(t.id) AS waiting FROM origins o LEFT JOIN targets t ON t.origin = o.origin"
+        " AND t.state = 'postponed' WHERE o.failures > 0 GROUP BY o.origin"
+        " ORDER BY o.failures DESC, o.origin LIMIT 100"
+    )
+    pages = ledger.rows(
+        "SELECT url AS what, reason, failures, failing_since, 1 AS waiting FROM targets"
+        f" WHERE kind = 'page' AND {COULD_NOT_BE_HAD} ORDER BY failures DESC, id LIMIT 100"
+    )
+    return [dict(row) for row in (*origins, *pages)]
 
 
 def _count(ledger: Ledger, what: str) -> int:

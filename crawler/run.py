@@ -11,18 +11,17 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from scrapy.crawler import AsyncCrawlerRunner
-
 from avatargan.errors import CrawlError, OptionError
 from crawler.addresses import AddressPolicy
 from crawler.ledger import Found, Ledger, Run
 from crawler.manifest import write_manifest
 from crawler.network import Network
 from crawler.pace import HostPace
-from crawler.scrapy_parts import SiteSpider, scrapy_settings
 from crawler.session import RunLimits, Session
 from crawler.site import SiteDescription
 from crawler.sweep import sweep
+from crawler.urls import parameters_of
+from crawler.visiting import visit_all
 
 # Selectors without which there is nothing to collect; the others only make the records poorer.
 _ESSENTIAL = re.compile(r"(pages\.(image|follow|each)|api\.(posts|fields\.image|require\..*))\Z")
@@ -48,6 +47,10 @@ class RunSummary:
     waiting: int
     reasons: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    gone: int = 0
+    """Kept pictures that are no longer there, or whose owner no longer wants them collected."""
+    not_reached: list[dict[str, Any]] = field(default_factory=list)
+    """What could not be had and will be tried again: url, reason, failures, failing_since."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return this as plain values for JSON."""
@@ -59,10 +62,14 @@ class Preview:
     """What the first page of a site would give: nothing of it is kept."""
 
     url: str
+    read: list[str]
     page_links: list[str]
     pictures: list[Found]
     matches: dict[str, int]
 
+
+# So many URLs of the same pictures, different in one parameter only, are worth a warning.
+_REPEATED_OFTEN = 3
 
 NetworkFactory = Callable[[AddressPolicy, SiteDescription], Network]
 
@@ -135,7 +142,7 @@ async def run_crawl(
         finally:
             ledger.end_run(run, outcome)
         write_manifest(ledger)
-        if outcome == "nothing" or (outcome == "postponed" and not _reached(session)):
+        if outcome == "nothing":
             raise CrawlError(_why_nothing(session))
         return _summary(session, outcome)
 
@@ -147,7 +154,9 @@ async def preview_site(
     pause: float | None = None,
     network_factory: NetworkFactory = make_network,
 ) -> Preview:
-    """Fetch robots.txt and the first start page and return what its selectors match.
+    """Fetch robots.txt, the first start page and up to two pages it leads to.
+
+    Returns what the selectors match on them. No picture is fetched.
 
     Raises:
         CrawlError: the page cannot be fetched, or an essential selector matched nothing.
@@ -182,6 +191,7 @@ async def preview_site(
             raise CrawlError(missing[0])
         return Preview(
             url=site.start_urls[0],
+            read=ledger.pages_read(run),
             page_links=pages,
             pictures=images,
             matches={name: matches for name, (_, matches) in counts.items()},
@@ -205,12 +215,10 @@ async def _crawl(session: Session, *, stop_on_signals: bool) -> None:
         timer = loop.call_later(session.limits.max_minutes * 60, session.stop, "max-minutes")
     try:
         await session.store_inbox()
-        await AsyncCrawlerRunner(scrapy_settings(site)).crawl(SiteSpider, session=session)
+        await visit_all(session)
     finally:
         if timer is not None:
             timer.cancel()
-    if session.failure is not None:
-        raise session.failure
 
 
 def _interrupt(session: Session, name: signal.Signals) -> None:
@@ -248,21 +256,24 @@ def _check_pause(site: SiteDescription, policy: AddressPolicy, pause: float | No
 def _outcome(session: Session) -> str:
     if session.stop_reason == "no matches":
         return "nothing"
-    left = session.ledger.count_pending(session.run) or session.ledger.waiting_in_inbox()
+    ledger, run = session.ledger, session.run
+    left = ledger.count_pending(run) or ledger.waiting_in_inbox()
     if session.stop_reason is not None and (left or session.stop_reason == "interrupted"):
         return session.stop_reason
-    if session.tally["postponed"]:
-        return "postponed"
-    counts = session.ledger.selector_counts(session.run)
-    if _matched_nothing(session.site, counts, essential=True):
+    counts = ledger.selector_counts(run)
+    if _matched_nothing(session.site, counts, essential=True) and not session.tally["postponed"]:
         return "nothing"
     asked = session.statuses or session.reasons
-    return "nothing" if asked and not _reached(session) else "finished"
+    if asked and not _reached(session) and not ledger.is_under_way(run):
+        return "nothing"
+    if ledger.is_resting(run):
+        return "postponed"
+    return "incomplete" if ledger.not_reached(run) else "finished"
 
 
 def _reached(session: Session) -> bool:
     tally = session.tally
-    return any(tally[each] for each in ("pages", "unchanged", "stored", "duplicate"))
+    return any(tally[each] for each in ("pages", "unchanged", "stored", "duplicate", "replaced"))
 
 
 def _why_nothing(session: Session) -> str:
@@ -272,7 +283,7 @@ def _why_nothing(session: Session) -> str:
         return f"nothing could be fetched from {site.start_urls[0]} for now: {reason}"
     missing = _matched_nothing(site, session.ledger.selector_counts(session.run), essential=True)
     if missing:
-        return missing[0]
+        return missing[0] + (f"; {session.hint}" if session.hint else "")
     if session.statuses and set(session.statuses) <= {401, 403, 451}:
         refusals = " or ".join(str(status) for status in sorted(session.statuses))
         return (
@@ -322,13 +333,45 @@ def _summary(session: Session, outcome: str) -> RunSummary:
         pictures=len(ledger.pictures()),
         waiting=ledger.count_pending(run) + len(ledger.waiting_in_inbox()),
         reasons=dict(Counter(session.reasons).most_common()),
-        warnings=_matched_nothing(session.site, counts, essential=False),
+        warnings=[
+            *_matched_nothing(session.site, counts, essential=False),
+            *_repeated_parameters(session),
+        ],
+        gone=len(ledger.gone_pictures()),
+        not_reached=[dict(row) for row in ledger.not_reached(run)],
     )
+
+
+def _repeated_parameters(session: Session) -> list[str]:
+    """Return a warning for each parameter of URLs that makes one picture many."""
+    same: dict[tuple[int, str], list[str]] = {}
+    for row in session.ledger.rows(
+        "SELECT s.picture_id, s.url FROM sources s JOIN targets t ON t.id = s.target_id"
+        " WHERE t.site = ? AND s.superseded_at IS NULL AND s.relation != 'near'",
+        session.site.name,
+    ):
+        plain = re.split(r"[?;]", row["url"], maxsplit=1)[0]
+        same.setdefault((row["picture_id"], plain), []).append(row["url"])
+    times: Counter[str] = Counter()
+    for urls in same.values():
+        values: dict[str, set[str]] = {}
+        for url in urls:
+            for name, value in parameters_of(url).items():
+                values.setdefault(name, set()).add(value)
+        times.update({name: len(each) for name, each in values.items() if len(each) > 1})
+    return [
+        f"{number} URLs that differ in {name!r} gave pictures that were there already; "
+        f'ignore_parameters = ["{name}"] fetches each once'
+        for name, number in times.items()
+        if number >= _REPEATED_OFTEN
+    ]
 
 
 def _postponed(ledger: Ledger, run: Run) -> int:
     return int(
         ledger.rows(
-            "SELECT count(*) FROM targets WHERE site = ? AND state = 'postponed'", run.site
+            "SELECT count(*) FROM targets WHERE site = ? AND round = ? AND state = 'postponed'",
+            run.site,
+            run.round,
         )[0][0]
     )

@@ -1,4 +1,4 @@
--- The ledger of a crawl folder, schema version 1 (PRAGMA user_version).
+-- The ledger of a crawl folder, schema version 2 (PRAGMA user_version).
 
 CREATE TABLE ledger (
     uuid TEXT NOT NULL,             -- random, names this ledger; picture ids begin with 8 digits of it
@@ -13,14 +13,23 @@ CREATE TABLE runs (
     user_agent TEXT NOT NULL,
     started_at TEXT NOT NULL,
     ended_at TEXT,                  -- NULL: still running, or killed
-    outcome TEXT                    -- 'finished' and 'nothing' end the round
+    outcome TEXT                    -- 'finished', 'incomplete', 'nothing' end the round
 );
 
 CREATE TABLE hosts (
     host TEXT PRIMARY KEY,
     started REAL NOT NULL,          -- start of the last request, seconds since 1970
-    ended REAL,                     -- its end; NULL while it runs, or when it was killed
-    not_before REAL NOT NULL DEFAULT 0  -- the host asked to be left alone until then
+    ended REAL                      -- its end; NULL while it runs, or when it was killed
+) WITHOUT ROWID;
+
+CREATE TABLE origins (              -- scheme, host and port that could not be asked
+    origin TEXT PRIMARY KEY,
+    not_before REAL NOT NULL DEFAULT 0, -- it asked to be left alone until then, seconds since 1970
+    failures INTEGER NOT NULL DEFAULT 0,    -- runs in a row in which it was put aside
+    failing_since TEXT,
+    failed_at TEXT,
+    resting INTEGER NOT NULL DEFAULT 0, -- 1: it answers, and wants to be left alone for a while
+    reason TEXT
 ) WITHOUT ROWID;
 
 CREATE TABLE targets (              -- every URL that was ever found, and what became of it
@@ -28,15 +37,18 @@ CREATE TABLE targets (              -- every URL that was ever found, and what b
     site TEXT NOT NULL,
     url TEXT NOT NULL,
     host TEXT NOT NULL,
+    origin TEXT NOT NULL,           -- scheme, host and port
     kind TEXT NOT NULL CHECK (kind IN ('page', 'image')),
     depth INTEGER NOT NULL,         -- links followed since a start page
     barren INTEGER NOT NULL,        -- pages of a listing in a row that held nothing new
-    page_number INTEGER,            -- of an API listing
+    page_number INTEGER,            -- of a listing
     round INTEGER NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('pending', 'postponed', 'done', 'failed', 'refused')),
     reason TEXT,
     status INTEGER,                 -- of the last HTTP response
     fetched_at TEXT,
+    failures INTEGER NOT NULL DEFAULT 0,    -- times in a row that it could not be had
+    failing_since TEXT,
     etag TEXT,
     last_modified TEXT,
     context TEXT NOT NULL,          -- JSON: what the page said of the picture
@@ -74,6 +86,7 @@ CREATE TABLE pictures (
     id INTEGER PRIMARY KEY AUTOINCREMENT,   -- never used again, also after a picture was forgotten
     sha256 TEXT NOT NULL UNIQUE,
     phash TEXT NOT NULL,            -- 16 hex digits
+    colours BLOB,                   -- where which colours are; NULL: stored before version 2
     suffix TEXT NOT NULL,           -- the file is pictures/<2 digits>/<sha256><suffix>
     width INTEGER NOT NULL,
     height INTEGER NOT NULL,
@@ -102,7 +115,11 @@ CREATE TABLE sources (              -- every URL that served a picture, duplicat
     terms TEXT,
     tags TEXT NOT NULL,             -- JSON list
     attributes TEXT NOT NULL,       -- JSON object, such as {"hair": "blonde"}
-    superseded_at TEXT              -- since then the URL serves another picture
+    superseded_at TEXT,             -- since then the URL serves another picture
+    gone_at TEXT,                   -- since then the URL does not, or must not, serve it any more
+    gone_reason TEXT,
+    gone_by TEXT CHECK (gone_by IN ('answer', 'page', 'rules')),    -- what said so
+    gone_wish INTEGER NOT NULL DEFAULT 0    -- 1: its owner does not want it to be collected
 );
 CREATE INDEX sources_of ON sources (picture_id);
 CREATE INDEX sources_from ON sources (target_id);

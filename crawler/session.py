@@ -10,22 +10,25 @@ from dataclasses import dataclass, field
 
 from avatargan.errors import PictureError
 from avatargan.files import write_atomically
-from crawler.images import perceptual_hash, read_header
+from crawler.images import perceptual_signature, read_header
 from crawler.ledger import Ledger, PictureRow, Received, Run, Target
 from crawler.network import Network
 from crawler.outcomes import PostponedError
 from crawler.pace import HostPace
-from crawler.similarity import distance
+from crawler.similarity import same_colours
 from crawler.site import SiteDescription
+from crawler.urls import name_of
 
 logger = logging.getLogger(__name__)
 
 _REFUSALS = {401, 403, 451}
-_OVERLOADS = {429, 503}
+OVERLOADS = {429, 503}
 # After so many refusals in a row a site has made clear that it does not want us, and after so many
 # URLs in a row that stay overloaded, whatever the pauses, that it does not want us now.
 _MAX_REFUSALS_IN_A_ROW = 10
 _MAX_OVERLOADS_IN_A_ROW = 3
+# After so many URLs in a row without an answer the others are not tried any more in this run.
+_MAX_FAILURES_IN_A_ROW = 5
 # After so many pages without a single match a selector is taken to be wrong.
 _PAGES_BEFORE_GIVING_UP = 25
 # How much larger a near duplicate has to be to take the place of the picture that is kept.
@@ -56,22 +59,23 @@ class Session:
     tally: Counter[str] = field(default_factory=Counter)
     statuses: Counter[int] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
+    hint: str | None = None
     stop_reason: str | None = None
-    failure: Exception | None = None
     begun: float = field(default_factory=time.monotonic)
+    failing_origins: set[str] = field(init=False)
+    """Origins that were put aside when they were last asked, in this run or an earlier one."""
     _refusals_in_a_row: Counter[str] = field(default_factory=Counter)
+    _failures_in_a_row: Counter[str] = field(default_factory=Counter)
     # Two copies that arrive together from two hosts must not each miss the other.
     _storing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        self.failing_origins = self.ledger.failing_origins()
 
     def stop(self, reason: str) -> None:
         """End the run in good order: what is under way is kept, nothing more is begun."""
         self.stop_reason = self.stop_reason or reason
         self.pace.stop()
-
-    def fail(self, error: Exception) -> None:
-        """End the run because of an error, which is raised when all is closed."""
-        self.failure = self.failure or error
-        self.stop("failed")
 
     @property
     def bytes_left(self) -> int | None:
@@ -84,20 +88,45 @@ class Session:
         """Count the final answer to a target; a site that keeps refusing is left alone.
 
         Raises:
-            PostponedError: the host has refused, or was overloaded, too often in a row.
+            PostponedError: the origin has refused, or was overloaded, too often in a row.
         """
         self.statuses[status] += 1
-        host = target.host
-        if status not in _REFUSALS | _OVERLOADS:
-            self._refusals_in_a_row[host] = 0
+        origin = target.origin
+        self._failures_in_a_row[origin] = 0
+        if status not in _REFUSALS | OVERLOADS:
+            self._refusals_in_a_row[origin] = 0
+            if origin in self.failing_origins:
+                self.ledger.origin_answers(origin)
+                self.failing_origins.discard(origin)
             return
-        self._refusals_in_a_row[host] += 1
-        times = _MAX_OVERLOADS_IN_A_ROW if status in _OVERLOADS else _MAX_REFUSALS_IN_A_ROW
-        if self._refusals_in_a_row[host] >= times:
-            raise PostponedError(f"{host} answers {status} to one URL after the other", host)
+        self._refusals_in_a_row[origin] += 1
+        times = _MAX_OVERLOADS_IN_A_ROW if status in OVERLOADS else _MAX_REFUSALS_IN_A_ROW
+        if self._refusals_in_a_row[origin] >= times:
+            reason = f"{name_of(origin)} answers {status} to one URL after the other"
+            raise PostponedError(reason, origin, resting=True)
+
+    def note_failure(self, target: Target, reason: str) -> None:
+        """Count a target without an answer; an origin that gives none at all is put aside."""
+        origin = target.origin
+        self._failures_in_a_row[origin] += 1
+        if self._failures_in_a_row[origin] >= _MAX_FAILURES_IN_A_ROW:
+            self.postpone(target, PostponedError(f"{name_of(origin)}: {reason}", origin))
+
+    def postpone(self, target: Target, error: PostponedError) -> None:
+        """Leave an origin alone for the rest of the run, with all that is queued for it.
+
+        A target that led there from elsewhere, by a redirect, is put aside alone.
+        """
+        self.ledger.postpone_origin(
+            self.run, error.origin, str(error), target=target, resting=error.resting
+        )
+        self.failing_origins.add(error.origin)
+        self.tally["postponed"] += 1
+        self.reasons[str(error)] += 1
+        logger.info("postponed %s: %s", target.url, error)
 
     def settle(self, target: Target, state: str, reason: str, status: int | None = None) -> None:
-        """Record that a target failed, was refused or is postponed."""
+        """Record that a target failed or was refused."""
         self.ledger.settle(target, state, reason, status)
         self.tally[state] += 1
         self.reasons[reason] += 1
@@ -149,9 +178,10 @@ class Session:
             return "duplicate"
         try:
             header = read_header(received.body, min_side=self.site.limits.min_side)
-            phash = await asyncio.to_thread(perceptual_hash, received.body)
+            signature = await asyncio.to_thread(perceptual_signature, received.body)
         except PictureError as error:
             return self._refuse(received, str(error))
+        phash = signature.phash
         within = self.site.limits.near_duplicate_distance
         if ledger.resembles_forgotten(phash, within):
             return self._refuse(received, "it looks like one that was forgotten on request")
@@ -163,13 +193,13 @@ class Session:
             width=header.width,
             height=header.height,
             bytes=len(received.body),
+            colours=signature.colours,
         )
-        near = ledger.nearest_picture(phash, within)
-        smaller = near[0] if near is not None and _is_larger(picture, near[0]) else None
+        near = self._copy_of(picture, within)
+        smaller = near if near is not None and _is_larger(picture, near) else None
         if near is not None and smaller is None:
-            bits = distance(phash, near[0].phash)
-            logger.info("%s is %d bits from %s", received.url, bits, near[0].sha256)
-            ledger.record_source(received, near[0], "near", sha256, phash)
+            logger.info("%s looks like %s", received.url, near.sha256)
+            ledger.record_source(received, near, "near", sha256, phash)
             return "duplicate"
         # First the file, then its record: a file without a record is swept away, a record without
         # a file would be a loss.
@@ -179,6 +209,22 @@ class Session:
             return "stored"
         (ledger.folder / smaller.file).unlink(missing_ok=True)
         return "replaced"
+
+    def _copy_of(self, picture: PictureRow, within: int) -> PictureRow | None:
+        """Return the kept picture that looks like this one, in shapes and in colours."""
+        for near in self.ledger.near_pictures(picture.phash, within):
+            colours = near.colours or self._colours_of_file(self.ledger.current(near))
+            if colours is None or same_colours(picture.colours or b"", colours):
+                return self.ledger.current(near)
+        return None
+
+    def _colours_of_file(self, picture: PictureRow) -> bytes | None:
+        """Return the colours of a picture that was stored before ledgers knew colours."""
+        try:
+            body = (self.ledger.folder / picture.file).read_bytes()
+            return perceptual_signature(body).colours
+        except (OSError, PictureError):
+            return None
 
     def _refuse(self, received: Received, reason: str) -> str:
         self.ledger.refuse_received(received, reason)

@@ -23,14 +23,13 @@ from avatargan.errors import CrawlError, did_you_mean
 from avatargan.version import __version__
 from crawler.addresses import AddressPolicy, RefusedAddressError, check_url
 from crawler.urls import absolute_url, host_of
+from crawler.wishes import PRODUCT
 
 # Names that the standards reserve for examples (RFC 2606): a description with one of them has not
 # been filled in yet.
 _PLACEHOLDERS = ("example", "example.com", "example.net", "example.org", "invalid", "test")
 
 _HOST_PATTERN = re.compile(r"\*|(\*\.)?([a-z0-9_-]+\.)*[a-z0-9_-]+")
-
-PRODUCT = "avatargan-crawler"
 
 
 def _compilable_selector(text: str) -> str:
@@ -168,6 +167,7 @@ class SiteDescription(_Table):
     recheck_images: bool = True
     require_tags: list[str] = []
     exclude_tags: list[str] = []
+    ignore_parameters: list[str] = []
     pages: PageRules | None = None
     api: ApiRules | None = None
     attributes: dict[str, dict[str, str]] = {}
@@ -191,6 +191,11 @@ class SiteDescription(_Table):
         if (self.pages is None) == (self.api is None):
             raise ValueError("exactly one of [pages] and [api] is needed")
         return self
+
+    @field_validator("ignore_parameters")
+    @classmethod
+    def _in_lower_case(cls, names: list[str]) -> list[str]:
+        return [name.lower() for name in names]
 
     @property
     def start_urls(self) -> list[str]:
@@ -219,7 +224,9 @@ class SiteDescription(_Table):
     def digest(self) -> str:
         """SHA-256 of what is collected; how fast and how much may change without starting over."""
         judging = self.limits.model_dump(include={"min_side", "max_image_bytes"})
-        content = self.model_dump_json(exclude={"rate", "limits", "contact"}) + str(judging)
+        unused = set() if self.ignore_parameters else {"ignore_parameters"}
+        collected = self.model_dump_json(exclude={"rate", "limits", "contact", *unused})
+        content = collected + str(judging)
         return hashlib.sha256(content.encode()).hexdigest()
 
     def placeholder(self) -> str | None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest.importorskip("scrapy", reason="the crawl extra is not installed (scrapy)")
+pytest.importorskip("parsel", reason="the crawl extra is not installed (parsel)")
 pytest.importorskip("imagehash", reason="the crawl extra is not installed (imagehash)")
 
 

@@ -17,8 +17,11 @@ from crawler.ledger import Ledger
 from crawler.run import run_crawl
 from crawler.session import RunLimits
 from crawler.site import load_site
+from tests.crawler.site_server import POLICIES
 
 ROOT = Path(__file__).parents[2]
+# What is asked for before anything else of an origin.
+OWNERS_FILES = {"/robots.txt", *POLICIES}
 # Between requests to the test site: short, and only allowed because the site is private.
 PAUSE = 0.004
 
@@ -37,6 +40,7 @@ class RunningSite:
     port: int
     folder: Path
     log: Path
+    server: "SiteServer"
 
     @property
     def url(self) -> str:
@@ -47,7 +51,18 @@ class RunningSite:
         return sorted(entries, key=lambda entry: entry["arrived"])
 
     def paths(self, status: int | None = None) -> list[str]:
-        return [e["path"] for e in self.requests() if status is None or e["status"] == status]
+        """The paths asked for, without the two files that are looked for beside robots.txt."""
+        return [
+            entry["path"]
+            for entry in self.requests()
+            if entry["path"] not in POLICIES and status in (None, entry["status"])
+        ]
+
+    def reconfigure(self, **changes) -> None:
+        """Change the configuration of the running site; the crawler knows nothing of it."""
+        path = self.folder / "config.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+        self.server.tell(path)
 
     def clear_log(self) -> None:
         with self.log.open("r+") as log:
@@ -94,8 +109,12 @@ class SiteServer:
         log.touch()
         path = folder / "config.json"
         path.write_text(json.dumps({"log": str(log), **config}))
+        return RunningSite(self.tell(path), folder, log, self)
+
+    def tell(self, path: Path) -> int:
+        """Have a configuration read, and return the port of its site."""
         self._process.stdin.write(f"{path}\n")
-        return RunningSite(int(self._process.stdout.readline()), folder, log)
+        return int(self._process.stdout.readline())
 
     def close(self) -> None:
         self._process.kill()

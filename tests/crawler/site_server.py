@@ -1,7 +1,8 @@
 """Web sites to crawl, served by a process of its own: ``python -m tests.crawler.site_server``.
 
 For each line on stdin, the path of a JSON file with a site's configuration, a site is opened on a
-port of its own on loopback, and the port is printed. Every request is written to the log named in
+port of its own on loopback, and the port is printed; a path that was given before changes the
+configuration of its site. Every request is written to the log named in
 the file, one JSON line each, with the times at which it arrived and ended by this process's clock:
 what a crawler did is measured by the server and not by the crawler.
 """
@@ -34,8 +35,14 @@ DEFAULTS = {
     "posts": 0,
     "page_headers": {},
     "image_headers": {},
+    "broken_pages": {},  # number of a listing's page: a status, "closed", or "json" for half of one
+    "gone": {},  # path: what answers instead of it: a status, or a body
+    "raw": {},  # path: [type, latin-1 body, headers]
+    "policies": {},  # content of /ai.txt and of /.well-known/tdmrep.json
     "hostile": [],  # URLs that /hostile links to, shows as images and redirects to
 }
+
+POLICIES = ("/.well-known/tdmrep.json", "/ai.txt")
 
 HAIR = ("blonde", "brown", "black", "silver")
 
@@ -80,9 +87,14 @@ HAZARD_IMAGES = (
 
 
 def main() -> None:
+    sites = {}
     for line in sys.stdin:
-        site = open_site(DEFAULTS | json.loads(Path(line.strip()).read_text()))
-        threading.Thread(target=site.serve_forever, daemon=True).start()
+        config = DEFAULTS | json.loads(Path(line.strip()).read_text())
+        site = sites.get(line)
+        if site is None:
+            site = sites[line] = open_site(config)
+            threading.Thread(target=site.serve_forever, daemon=True).start()
+        site.config = config
         sys.stdout.write(f"{site.server_address[1]}\n")
         sys.stdout.flush()
 
@@ -130,8 +142,17 @@ class Handler(BaseHTTPRequestHandler):
         if path == "/robots.txt":
             time.sleep(config["robots_delay"])
             self.send(config["robots_status"], config["robots"].encode(), "text/plain")
+        elif path in config["policies"]:
+            self.send(200, config["policies"][path].encode(), "application/octet-stream")
+        elif path in POLICIES:
+            self.send(404, b"no", "text/plain")
         elif config["status"] is not None:
             self.send(config["status"], b"no", "text/plain")
+        elif self.path in config["gone"]:
+            self.gone(config["gone"][self.path])
+        elif self.path in config["raw"]:
+            kind, body, headers = config["raw"][self.path]
+            self.send(200, body.encode("latin-1"), kind, headers)
         elif path.startswith("/img/") or path == "/private/img.png":
             self.image(path.rsplit("/", 1)[1])
         elif path.startswith("/list/"):
@@ -154,8 +175,7 @@ class Handler(BaseHTTPRequestHandler):
             to = config["hostile"][int(path.removeprefix("/to/"))]
             self.send(302, b"", "text/plain", {"Location": to.encode().decode("latin-1")})
         elif path == "/broken/closed":
-            self.connection.close()
-            self.status = 0
+            self.hang_up()
         elif path == "/api/posts.json":
             self.posts()
         elif path.startswith("/status/"):
@@ -163,8 +183,31 @@ class Handler(BaseHTTPRequestHandler):
         else:
             self.html("<h1>Private</h1>")
 
+    def gone(self, instead):
+        if isinstance(instead, int):
+            self.send(instead, b"no", "text/plain")
+        else:
+            self.send(200, instead.encode(), "text/html")
+
+    def hang_up(self):
+        self.connection.close()
+        self.status = 0
+
+    def broken_page(self, number):
+        """Answer a page of a listing that is broken, and tell whether it is."""
+        failure = self.server.config["broken_pages"].get(str(number))
+        if failure == "closed":
+            self.hang_up()
+        elif failure == "json":
+            self.send(200, b'[{"id": 1, "file_url": "/im', "application/json")
+        elif failure is not None:
+            self.send(failure, b"no", "text/plain")
+        return failure is not None
+
     def listing(self, number):
         config = self.server.config
+        if self.broken_page(number):
+            return
         per_page = config["per_page"]
         first = (number - 1) * per_page + 1
         last = min(number * per_page, config["characters"])
@@ -195,6 +238,8 @@ class Handler(BaseHTTPRequestHandler):
     def posts(self):
         query = parse_qs(urlsplit(self.path).query)
         page, limit = int(query["page"][0]), int(query["limit"][0])
+        if self.broken_page(page):
+            return
         first = (page - 1) * limit + 1
         posts = [
             {

@@ -198,7 +198,7 @@ def test_a_ledger_of_another_version(serve, tmp_path, subcommand):
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     site.clear_log()
     arguments = ["run", site.describe(), out, *OWN] if subcommand == ["run"] else [*subcommand, out]
-    assert_refused(quick_command(*arguments), "ledger of version 7", "version 1")
+    assert_refused(quick_command(*arguments), "ledger of version 7", "version 2")
     assert site.paths() == []
     assert all(path.read_bytes() == content for path, content in before.items())
 

@@ -122,7 +122,7 @@ main()
 @pytest.mark.parametrize(
     "moment",
     [
-        "crawler.session:perceptual_hash",
+        "crawler.session:perceptual_signature",
         "crawler.session:write_atomically",
         "crawler.ledger:Ledger.record_picture",
     ],

@@ -19,16 +19,11 @@ def test_the_default_rate_is_one_request_a_second_across_runs_and_for_robots_too
     site = serve(characters=2)
     description = site.describe()
     # Two runs, one straight after the other; pause=None: the rate of the description.
-    crawl(description, tmp_path / "out", pause=None, max_images=1)
     crawl(description, tmp_path / "out", pause=None, max_minutes=0.02)
+    crawl(description, tmp_path / "out", pause=None, max_minutes=0.045)
     requests = site.requests()
-    assert [entry["path"] for entry in requests][:4] == [
-        "/robots.txt",
-        "/list/1",
-        "/character/1",
-        "/img/1.png",
-    ]
-    assert len(requests) >= 5
+    assert [entry["path"] for entry in requests].count("/robots.txt") == 2
+    assert len(requests) >= 3
     tell(requests=len(requests), smallest_gap_s=round(min(gaps(requests)), 4))
     assert min(gaps(requests)) >= 1.0
 
@@ -96,7 +91,8 @@ def test_one_url_that_stays_overloaded_does_not_hold_up_the_others(serve, tmp_pa
         pages=f'start = ["{site.url}/hostile", "{site.url}/list/1"]\nfollow = "a"\nimage = "img"'
     )
     summary = crawl(description, tmp_path / "out")
-    assert (summary.outcome, summary.stored) == ("finished", 2)
+    assert (summary.outcome, summary.stored) == ("incomplete", 2)
+    assert f"{site.url}/status/503" in [each["url"] for each in summary.not_reached]
 
 
 @pytest.mark.parametrize(

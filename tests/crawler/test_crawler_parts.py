@@ -7,17 +7,23 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 from PIL import Image
 
 from avatargan.errors import PictureError
-from crawler.extract import attributes_of, forbids_pictures, opt_out
-from crawler.images import perceptual_hash, read_header
+from crawler.extract import attributes_of
+from crawler.images import perceptual_signature, read_header
 from crawler.ledger import Context
 from crawler.similarity import distance
 from crawler.urls import absolute_url, host_matches
+from crawler.wishes import Wishes
 from tests.crawler.drawing import drawn
 from tests.crawler.helpers import ROOT
 from tests.crawler.site_server import bomb
+
+
+def looks(body):
+    return perceptual_signature(body).phash
 
 
 def encoded(picture, kind, **options):
@@ -88,16 +94,16 @@ def test_damaged_content_is_refused_and_never_crashes(noise, kind, data):
     body = whole[:at] + noise + whole[at + len(noise) :]
     try:
         read_header(body, min_side=1)
-        perceptual_hash(body)
+        looks(body)
     except PictureError as error:
         assert "\n" not in str(error)
 
 
 def test_copies_are_near_and_other_pictures_far():
-    original = perceptual_hash(drawn(1))
+    original = looks(drawn(1))
     for copy in (drawn(1, suffix="JPEG", quality=60), drawn(1, side=200), drawn(1, suffix="WEBP")):
-        assert distance(original, perceptual_hash(copy)) <= 4
-    assert min(distance(original, perceptual_hash(drawn(n))) for n in range(2, 60)) > 4
+        assert distance(original, looks(copy)) <= 4
+    assert min(distance(original, looks(drawn(n))) for n in range(2, 60)) > 4
 
 
 def test_transparency_is_seen_over_white():
@@ -106,7 +112,7 @@ def test_transparency_is_seen_over_white():
     for picture in (on_white, clear):
         shape = Image.new("RGB", (30, 20), "navy")
         picture.paste(shape.convert(picture.mode), (5, 30))
-    assert distance(*(perceptual_hash(encoded(p, "PNG")) for p in (on_white, clear))) <= 2
+    assert distance(*(looks(encoded(p, "PNG")) for p in (on_white, clear))) <= 2
 
 
 def test_tags_become_attributes_whatever_their_spelling():
@@ -126,23 +132,47 @@ def test_an_attribute_with_two_values_is_left_out():
 
 
 @pytest.mark.parametrize(
-    ("directives", "reservations", "forbidden"),
+    ("headers", "forbidden"),
     [
-        ([], [], None),
-        (["index, follow"], [], None),
-        (["noai"], [], "noai"),
-        (["NoImageIndex"], [], "noimageindex"),
-        (["nofollow, noimageai"], [], "noimageai"),
-        (["otherbot: noindex, nofollow"], [], None),
-        (["avatargan-crawler: noindex"], [], "noindex"),
-        (["max-snippet: 20, noai"], [], "noai"),
-        (["unavailable_after: 2030-01-01"], [], None),
-        ([], ["1"], "noai"),
-        ([], ["0"], None),
+        ([], None),
+        ([("X-Robots-Tag", "index, follow")], None),
+        ([("X-Robots-Tag", "noai")], "noai"),
+        ([("X-Robots-Tag", "NoImageIndex")], "noimageindex"),
+        ([("X-Robots-Tag", "nofollow, noimageai")], "noimageai"),
+        ([("X-Robots-Tag", "noai noimageai")], "noai"),
+        ([("X-Robots-Tag", "index; noimageai")], "noimageai"),
+        ([("X-Robots-Tag", "'noai', \"noimageai\"")], "noai"),
+        ([("X-Robots-Tag", "no-ai")], "noai"),
+        ([("X-Robots-Tag", "No Image AI")], "noimageai"),
+        ([("X-Robots-Tag", "no_image_index")], "noimageindex"),
+        ([("X-Robots-Tag", "max-snippet: 20, noai")], "noai"),
+        ([("X-Robots-Tag", "unavailable_after: 2030-01-01")], None),
+        ([("X-Robots-Tag", "unavailable_after: 25 Jun 2030 15:00:00 PST, noai")], "noai"),
+        ([("X-Robots-Tag", "unavailable_after: Tue, 25-Jun-30 15:00:00 GMT, noai")], "noai"),
+        ([("X-Robots-Tag", "unavailable_after: 2030-06-25T15:00:00Z, noai")], "noai"),
+        ([("X-Robots-Tag", "otherbot: noindex, nofollow")], None),
+        ([("X-Robots-Tag", "otherbot/2.1: noai noindex")], None),
+        ([("X-Robots-Tag", "avatargan-crawler: noindex")], "noindex"),
+        ([("X-Robots-Tag", "AvatarGAN-Crawler/0.1.0 (+mailto:me): noai")], "noai"),
+        ([("X-Robots-Tag", "otherbot: index, avatargan-crawler: noai")], "noai"),
+        ([("X-Robots-Tag", "otherbot: noai"), ("X-Robots-Tag", "noimageai")], "noimageai"),
+        ([("X-Robots-Tag", "*: noai")], "noai"),
+        ([("ROBOTS", "noai")], "noai"),
+        ([("Avatargan-Crawler", "noindex")], "noindex"),
+        ([("googlebot", "noindex")], None),
+        ([("TDM-Reservation", "1")], "tdm-reservation: 1"),
+        ([("TDM-Reservation", " true; policy=x")], "tdm-reservation: 1"),
+        ([("TDM-Reservation", "0")], None),
+        ([("Content-Signal", "search=yes, ai-train=no")], "ai-train=no"),
+        ([("Content-Signal", "ai-train=yes, ai-input=no")], None),
+        ([("Content-Signal", "search=yes;ai-train=?0")], "ai-train=?0"),
+        ([("Content-Usage", "train-ai=n")], "train-ai=n"),
+        ([("Content-Usage", "genai = n")], "genai=n"),
+        ([("Content-Usage", "search=n, train-ai=y")], None),
     ],
 )
-def test_opt_outs(directives, reservations, forbidden):
-    assert forbids_pictures(opt_out(directives, reservations)) == forbidden
+def test_opt_outs_in_headers_and_meta_elements(headers, forbidden):
+    assert Wishes(CIMultiDict(headers[:1]), headers[1:]).against_collecting == forbidden
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-pytest.importorskip("scrapy", reason="the crawl extra is not installed (scrapy)")
+pytest.importorskip("parsel", reason="the crawl extra is not installed (parsel)")
 
 from crawler.forget import forget, plan_forgetting
 from crawler.ledger import Ledger
