@@ -20,7 +20,7 @@ UNKNOWN = "unknown"
 #: The attribute that decides who a character is; every other one is part of the palette.
 IDENTITY = "style"
 #: Words that calls and grids use beside the attributes, which go by their names.
-RESERVED = frozenset({"self", "seed", "seeds", "psi", "size"})
+RESERVED = frozenset({"self", "seed", "seeds", "psi", "size", "sliders"})
 
 
 class Taxonomy(Mapping[str, tuple[str, ...]]):

@@ -8,6 +8,7 @@ from functools import cached_property
 from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,11 +17,20 @@ from torch import Tensor
 
 from avatargan.attributes import Taxonomy
 from avatargan.editing.directions import Directions, find_directions
+from avatargan.editing.mixing import BETWEEN, mix
 from avatargan.errors import OptionError, RecipeError, did_you_mean
 from avatargan.latents import Latents, check_seed
 from avatargan.networks import ConditionalGenerator, Upscaler, load_upscaler
 from avatargan.networks.loading import generator_from_weights
-from avatargan.recipe import Recipe, encode_png, recipe_from, save_png, vary
+from avatargan.recipe import (
+    Recipe,
+    SliderStep,
+    changed,
+    encode_png,
+    recipe_from,
+    save_png,
+    vary,
+)
 from avatargan.recipe_latents import RecipeLatents
 from avatargan.rendering import Renderer, create_renderer
 from avatargan.sizes import sizes_for
@@ -120,6 +130,7 @@ class AvatarPipeline:
         *,
         psi: float = DEFAULT_PSI,
         size: int | None = None,
+        sliders: Mapping[str, float] | None = None,
         **attributes: str | Sequence[str],
     ) -> list[Avatar]:
         """Draw one avatar per seed.
@@ -129,6 +140,7 @@ class AvatarPipeline:
             psi: truncation: 0 the mean face, 0.7 typical, 1 as varied as the training pictures,
                 above it wild.
             size: side in pixels, one of ``sizes``; the largest by default.
+            sliders: amounts by name, such as ``{"hair length": 1.2}``; see :attr:`directions`.
             attributes: by name, one choice for all or one per seed; "any" is drawn from the seed.
                 What is left out takes its default (:meth:`Taxonomy.default`).
 
@@ -136,7 +148,8 @@ class AvatarPipeline:
             OptionError: a value is out of range or of the wrong type, or there is no such
                 attribute or choice.
         """
-        return list(self.draw(self.recipes(seeds, psi=psi, size=size, **attributes)))
+        recipes = self.recipes(seeds, psi=psi, size=size, **attributes)
+        return list(self.draw(self.slide(recipe, sliders or {}) for recipe in recipes))
 
     def recipes(
         self,
@@ -211,6 +224,68 @@ class AvatarPipeline:
             recipe.model_copy(update={"attributes": recipe.attributes | {attribute: choice}})
             for choice in choices
         ]
+
+    def slide(self, recipe: Recipe, sliders: Mapping[str, float]) -> Recipe:
+        """Return a character moved along sliders, each to an amount of its own.
+
+        A slider that the recipe has among its last steps gets the new amount, and is taken out
+        where that is 0; so does the page while somebody drags.
+
+        Args:
+            recipe: the character.
+            sliders: amounts by the name of the slider.
+
+        Raises:
+            OptionError: there is no such slider, an amount is out of its range, or the recipe has
+                all the steps that it can have.
+        """
+        steps = list(recipe.steps)
+        last = len(steps)
+        while last and isinstance(steps[last - 1], SliderStep):
+            last -= 1
+        for name, amount in sliders.items():
+            slider = self.directions.find(name)
+            amount = slider.check(amount)
+            step = SliderStep(slider=slider.name, amount=amount, directions=self.directions.sha256)
+            tail = steps[last:]
+            place = next(
+                (
+                    last + index
+                    for index, old in enumerate(tail)
+                    if isinstance(old, SliderStep) and old.slider == slider.name
+                ),
+                None,
+            )
+            if place is None:
+                steps += [step] if amount else []
+            else:
+                steps[place : place + 1] = [step] if amount else []
+        return changed(recipe, steps=tuple(steps))
+
+    def mix(
+        self,
+        recipes: Sequence[Recipe],
+        n: int = 6,
+        *,
+        shape: int = BETWEEN,
+        colours: int = BETWEEN,
+        strength: float = 1.0,
+        start: int = 0,
+    ) -> list[Avatar]:
+        """Draw children of two to four characters.
+
+        See :func:`avatargan.editing.mixing.mix` for the arguments, and its errors.
+        """
+        children = self.children(
+            recipes, n, shape=shape, colours=colours, strength=strength, start=start
+        )
+        return list(self.draw(children))
+
+    def children(self, recipes: Sequence[Recipe], n: int = 6, **options: Any) -> list[Recipe]:
+        """Return what :meth:`mix` would draw; arguments and errors as there."""
+        for recipe in recipes:
+            self.check_recipe(recipe)
+        return mix(self.recipe_latents, recipes, n, **options)
 
     def latents(self, recipes: Sequence[Recipe]) -> Latents:
         """Return what the pictures of these recipes are drawn from; errors as for :meth:`draw`.

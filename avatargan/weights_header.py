@@ -26,6 +26,7 @@ SECOND_LOOK_ROLE = "face second look"
 TAGGER_ROLE = "tagger"
 ATTRIBUTE_HEAD_ROLE = "attribute head"
 DIRECTIONS_ROLE = "directions"
+EDIT_ENCODER_ROLE = "edit encoder"
 
 SHIPPED_GENERATOR = "avatar128.safetensors"
 #: The first generator, whose colours leak a little; what fine-tuning and distilling start from.
@@ -36,6 +37,7 @@ SHIPPED_MATTING = "matting.safetensors"
 SHIPPED_SECOND_LOOK = "face-second-look.safetensors"
 SHIPPED_TAGGER = "tagger.safetensors"
 SHIPPED_DIRECTIONS = "directions.safetensors"
+SHIPPED_EDIT_ENCODER = "edit-encoder.safetensors"
 
 DEFAULT_ARCHITECTURE = "avatar"
 

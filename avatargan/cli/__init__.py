@@ -24,9 +24,11 @@ from avatargan.cli import (
     generate,
     grid,
     info,
+    mix,
     morph,
     options,
     serve,
+    sliders,
     tag,
     teach,
     train_tagger,
@@ -88,6 +90,8 @@ app.command(epilog=verify.EXAMPLES)(verify.verify)
 app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.command(epilog=info.EXAMPLES)(info.info)
 app.command(cls=AttributeSequenceCommand, epilog=morph.EXAMPLES)(morph.morph)
+app.command(epilog=sliders.EXAMPLES)(sliders.sliders)
+app.command(epilog=mix.EXAMPLES)(mix.mix)
 app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.add_typer(crawler.cli.app, name="crawl")
 app.command(epilog=tag.EXAMPLES)(tag.tag)

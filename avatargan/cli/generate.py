@@ -36,7 +36,13 @@ from avatargan.cli.plans import (
     draw,
     recipes_of,
 )
-from avatargan.cli.values import LARGEST_COUNT, consecutive_seeds, parse_seed, parse_seeds
+from avatargan.cli.values import (
+    LARGEST_COUNT,
+    consecutive_seeds,
+    parse_seed,
+    parse_seeds,
+    parse_sliders,
+)
 from avatargan.errors import OptionError, OutputError
 
 if TYPE_CHECKING:
@@ -48,6 +54,7 @@ EXAMPLES = examples(
     "avatargan generate --seeds 1-36 --size 256 --out cast --sheet cast.png",
     "avatargan generate --seed 7 --vary 0.25 --count 8 --out family",
     "avatargan generate --from-recipe out/avatar-7.png --hair green --out recoloured",
+    "avatargan generate --seed 7 --slide hair-length=1.5 --slide turn=-1 --out shaped",
 )
 #: Random seeds are short enough to be read out and typed again.
 RANDOM_SEEDS = 10**9
@@ -99,6 +106,14 @@ def generate(
             help="Draw variations of each avatar instead: 0.1 to 0.4 is a family, 1 unrelated.",
         ),
     ] = None,
+    slide: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=AMOUNT",
+            help="Move along a slider, such as hair-length=1.2; may be repeated. 'avatargan "
+            "sliders' lists them.",
+        ),
+    ] = None,
     from_recipe: Annotated[
         Path | None,
         typer.Option(
@@ -144,6 +159,7 @@ def generate(
         "--count": count,
         "--psi": psi,
         "--vary": vary,
+        "--slide": slide,
         "--from-recipe": from_recipe,
         "--from-latents": from_latents,
         "--save-latents": save_latents,
@@ -153,6 +169,7 @@ def generate(
     fields = {name: value for name, value in (("size", size), ("psi", psi)) if value is not None}
     plan: RecipePlan | LatentsPlan
     recipe: Recipe | None = None
+    sliders = parse_sliders(slide or [])
     if from_latents is not None:
         from avatargan.latents import Latents
 
@@ -161,10 +178,11 @@ def generate(
         from avatargan.recipe import read_recipe
 
         recipe = read_recipe(from_recipe)
-        plan = RedrawPlan(recipe, from_recipe.stem, attributes, fields)
+        plan = RedrawPlan(recipe, from_recipe.stem, attributes, fields, sliders)
     else:
         several = 1 if vary is not None or count is None else count
-        plan = SeedsPlan(_choose_seeds(seed, seeds, several, quiet), attributes, fields)
+        chosen_seeds = _choose_seeds(seed, seeds, several, quiet)
+        plan = SeedsPlan(chosen_seeds, attributes, fields, sliders)
     if vary is not None and not isinstance(plan, LatentsPlan):
         plan = VariationsPlan(plan, vary, count or 1)
 

@@ -5,7 +5,7 @@ than ten, and names can be checked before anything is drawn.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -38,11 +38,13 @@ class SeedsPlan:
         seeds: each once.
         attributes: choices by name; what is left out takes its default.
         fields: psi and size, where they are not to be the default.
+        sliders: amounts by name.
     """
 
     seeds: Sequence[int]
     attributes: Mapping[str, str]
     fields: Mapping[str, Any]
+    sliders: Mapping[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -54,7 +56,8 @@ class SeedsPlan:
     def recipes(self, pipeline: "AvatarPipeline") -> "Iterator[Recipe]":
         """See :class:`RecipePlan`."""
         for seed in self.seeds:
-            yield from pipeline.recipes(seed, **{**self.fields, **self.attributes})
+            for recipe in pipeline.recipes(seed, **{**self.fields, **self.attributes}):
+                yield pipeline.slide(recipe, self.sliders)
 
 
 @dataclass(frozen=True)
@@ -66,12 +69,14 @@ class RedrawPlan:
         name: the name of the file.
         attributes: choices that replace those of the recipe.
         fields: other fields that replace those of the recipe.
+        sliders: amounts by name.
     """
 
     recipe: "Recipe"
     name: str
     attributes: Mapping[str, str]
     fields: Mapping[str, Any]
+    sliders: Mapping[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return 1
@@ -90,7 +95,8 @@ class RedrawPlan:
             "attributes": pipeline.attributes.resolve(wanted, self.recipe.number),
             "version": __version__,
         }
-        yield changed(self.recipe, **fields | dict(self.fields))
+        redrawn = changed(self.recipe, **fields | dict(self.fields))
+        yield pipeline.slide(redrawn, self.sliders)
 
 
 @dataclass(frozen=True)

@@ -89,3 +89,24 @@ def _parse_end(part: str, text: str) -> int:
 
 def _fits(seed: int) -> bool:
     return 0 <= seed <= LARGEST_SEED
+
+
+def parse_sliders(given: Sequence[str]) -> dict[str, float]:
+    """Return amounts by the name of the slider, from texts such as "hair-length=1.2".
+
+    Raises:
+        OptionError: a text is no name and amount, or a slider is there twice.
+    """
+    sliders: dict[str, float] = {}
+    for text in given:
+        name, equals, amount = text.partition("=")
+        try:
+            value = float(amount)
+        except ValueError:
+            value = math.nan
+        if not equals or not name.strip() or not math.isfinite(value):
+            raise OptionError(f"--slide takes NAME=AMOUNT, such as hair-length=1.2; got '{text}'")
+        if name.strip() in sliders:
+            raise OptionError(f"--slide names '{name.strip()}' twice")
+        sliders[name.strip()] = value
+    return sliders

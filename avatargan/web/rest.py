@@ -21,10 +21,13 @@ from avatargan.web.schemas import (
     HealthOut,
     InfoOut,
     LimitsOut,
+    MixesRequest,
     Problem,
     RecipeOut,
     RecolouringsRequest,
+    SlidersOut,
     VariationsRequest,
+    sliders_of,
 )
 from avatargan.web.service import AvatarService
 
@@ -57,7 +60,9 @@ def create_router(service: AvatarService) -> APIRouter:
         if body.recipes is not None:
             return _pictures(service.stream(body.recipes))
         seeds = body.seeds or service.random_seeds(body.count or 1)
-        recipes = service.recipes(seeds, body.attributes, psi=body.psi, size=body.size)
+        recipes = service.recipes(
+            seeds, body.attributes, psi=body.psi, size=body.size, sliders=body.sliders
+        )
         return _pictures(service.stream(recipes))
 
     @router.post(
@@ -79,6 +84,29 @@ def create_router(service: AvatarService) -> APIRouter:
     )
     def draw_recolourings(body: RecolouringsRequest) -> Response:
         return _pictures(service.recolour(body.recipe, body.attribute))
+
+    @router.post(
+        "/mixes",
+        response_model=AvatarsOut,
+        responses=_REFUSALS,
+        tags=["draw"],
+        summary="Draw children of two to four characters",
+    )
+    def draw_mixes(body: MixesRequest) -> Response:
+        return _pictures(
+            service.mix(
+                body.recipes,
+                body.n,
+                shape=body.shape,
+                colours=body.colours,
+                strength=body.strength,
+                start=body.start,
+            )
+        )
+
+    @router.get("/sliders", tags=["read"], summary="The sliders, what they do and how far")
+    def sliders() -> SlidersOut:
+        return sliders_of(service)
 
     @router.post(
         "/recipe",

@@ -14,11 +14,13 @@ from pydantic import (
     model_validator,
 )
 
-from avatargan.errors import did_you_mean
+from avatargan.editing.directions import Slider
+from avatargan.editing.mixing import MOST_PARENTS
+from avatargan.errors import OptionError, did_you_mean
 from avatargan.latents import LARGEST_SEED
 from avatargan.pipeline import DEFAULT_PSI, Avatar
 from avatargan.recipe import DEEPEST_RECIPE, LARGEST_PSI, Recipe
-from avatargan.web.service import Limits
+from avatargan.web.service import AvatarService, Limits
 
 #: JSON readers that know only doubles, JavaScript's above all, round integers beyond this.
 LARGEST_EXACT_NUMBER = 2**53 - 1
@@ -128,6 +130,7 @@ RecipeJson = Annotated[
     WithJsonSchema(_RECIPE_SCHEMA, mode="serialization"),
 ]
 Name = Annotated[str, Field(max_length=LONGEST_NAME)]
+Amount = Annotated[float, Field(allow_inf_nan=False)]
 Choice = Annotated[str | list[str], BeforeValidator(_check_choice)]
 
 
@@ -182,6 +185,9 @@ class AvatarsRequest(Request):
     size: Annotated[int, Field(ge=1, strict=True)] | None = Field(
         None, description="side in pixels, one of the sizes at `/api/v1/attributes`"
     )
+    sliders: Annotated[dict[Name, Amount], Field(max_length=100)] = Field(
+        {}, description="amounts by name; names and ranges are at `/api/v1/sliders`"
+    )
     recipes: Annotated[list[RecipeJson], Field(min_length=1, max_length=LARGEST_LIST)] | None = (
         Field(None, description="pictures to draw again, in place of all other fields")
     )
@@ -214,6 +220,60 @@ class RecolouringsRequest(Request):
 
     recipe: RecipeJson
     attribute: Name = Field(description="any that is not marked `identity`")
+
+
+class MixesRequest(Request):
+    """Characters whose children are to be drawn."""
+
+    recipes: Annotated[list[RecipeJson], Field(min_length=2, max_length=MOST_PARENTS)]
+    n: Annotated[int, Field(ge=1, strict=True)] = Field(6, description="how many children")
+    shape: Annotated[int, Field(ge=0, strict=True)] = Field(
+        0, description="whose shape they have, 1 for the first; 0 something between all"
+    )
+    colours: Annotated[int, Field(ge=0, strict=True)] = Field(
+        0, description="whose hair, eyes and shading they have, likewise"
+    )
+    strength: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)] = Field(
+        1.0, description="how far they may lean away from the character they start from"
+    )
+    start: Annotated[int, Field(ge=0, le=LARGEST_START, strict=True)] = Field(
+        0, description="index of the first, to go on with a family"
+    )
+
+
+class SliderOut(BaseModel):
+    """One slider of the loaded weights."""
+
+    name: str = Field(description="what recipes and requests call it")
+    minimum: float
+    maximum: float
+    changes: str = Field(description="what grows with the amount, in words")
+    names: dict[str, str] = Field(description="what people call it, by language")
+    effect: dict[str, Any] = Field(description="what was measured of it")
+
+    @classmethod
+    def of(cls, slider: Slider) -> "SliderOut":
+        """Tell a slider."""
+        return cls(**{name: getattr(slider, name) for name in cls.model_fields})
+
+
+class SlidersOut(BaseModel):
+    """The sliders of the loaded weights, in the order in which they are shown."""
+
+    directions: str | None = Field(description="what steps of recipes name beside the slider")
+    sliders: list[SliderOut]
+
+
+def sliders_of(service: AvatarService) -> SlidersOut:
+    """Tell the sliders of a service's weights; there are none for weights of other people."""
+    try:
+        directions = service.pipeline.directions
+    except OptionError:
+        return SlidersOut(directions=None, sliders=[])
+    return SlidersOut(
+        directions=directions.sha256,
+        sliders=[SliderOut.of(slider) for slider in directions.values()],
+    )
 
 
 class AvatarOut(BaseModel):

@@ -119,6 +119,7 @@ class AvatarService:
         *,
         psi: float = DEFAULT_PSI,
         size: int | None = None,
+        sliders: Mapping[str, float] | None = None,
     ) -> list[Recipe]:
         """Return what is to be drawn, "any" resolved already; see ``AvatarPipeline.generate``.
 
@@ -127,6 +128,7 @@ class AvatarService:
             attributes: by name, one choice for all or one per seed.
             psi: truncation.
             size: side in pixels; the largest by default.
+            sliders: amounts by name; see :meth:`AvatarPipeline.slide`.
 
         Raises:
             OptionError: there are too many, or a value is not one of those there are.
@@ -135,7 +137,8 @@ class AvatarService:
         attributes = attributes or {}
         for name in attributes:
             self.attributes.offered(name)  # refuses what is no attribute
-        return self.pipeline.recipes(seeds, psi=psi, size=size, **attributes)
+        recipes = self.pipeline.recipes(seeds, psi=psi, size=size, **attributes)
+        return [self.pipeline.slide(recipe, sliders or {}) for recipe in recipes]
 
     def generate(
         self,
@@ -169,6 +172,29 @@ class AvatarService:
             RecipeError, BusyError: as for :meth:`draw`.
         """
         return self.draw(self.pipeline.recolourings(recipe, attribute))
+
+    def mix(
+        self,
+        recipes: Sequence[Recipe],
+        n: int = 6,
+        *,
+        shape: int = 0,
+        colours: int = 0,
+        strength: float = 1.0,
+        start: int = 0,
+    ) -> list[Avatar]:
+        """Draw n children of characters; see :func:`avatargan.editing.mixing.mix`.
+
+        Raises:
+            OptionError: a number is out of range.
+            RecipeError, BusyError: as for :meth:`draw`.
+        """
+        self._check_count(n)
+        return self.draw(
+            self.pipeline.children(
+                recipes, n, shape=shape, colours=colours, strength=strength, start=start
+            )
+        )
 
     def draw(self, recipes: Iterable[Recipe]) -> list[Avatar]:
         """Draw recipes and return them all; errors as for :meth:`stream`."""

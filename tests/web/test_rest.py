@@ -375,3 +375,13 @@ def test_no_body_whatever_makes_the_server_fail(client, path, body):
     if response.status_code != 200:
         assert response.status_code in (400, 422, 503)
         refusal(response, response.status_code)
+
+
+def test_children_of_two_characters_are_drawn_and_drawn_again(client, pipe):
+    parents = draw(client, seeds=[1, 2], size=128)
+    recipes = [avatar["recipe"] for avatar in parents]
+    children = draw(client, "mixes", recipes=recipes, n=2, shape=1, colours=2)
+    assert draw(client, recipes=[children[1]["recipe"]]) == children[1:]
+    assert children[0]["recipe"]["attributes"]["hair"] == recipes[1]["attributes"]["hair"]
+    refused = client.post("/api/v1/mixes", json={"recipes": recipes, "shape": 3})
+    assert "shape comes from one of the 2" in refusal(refused, 422)

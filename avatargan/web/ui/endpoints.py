@@ -14,9 +14,11 @@ from typing import Any
 import gradio as gr
 from gradio.events import api
 
+from avatargan.editing.mixing import MOST_PARENTS
 from avatargan.errors import AvatarGanError, OptionError, PictureError
 from avatargan.pipeline import DEFAULT_PSI, Avatar
 from avatargan.recipe import LARGEST_PSI, Recipe
+from avatargan.web.schemas import sliders_of
 from avatargan.web.service import AvatarService
 from avatargan.web.ui.cards import png_base64, recipe_as_json, recipe_from_page
 
@@ -33,6 +35,7 @@ def add_endpoints(service: AvatarService) -> None:
         seeds: list[int] | None = None,
         psi: float = DEFAULT_PSI,
         size: int | None = None,
+        sliders: dict[str, float] | None = None,
     ) -> list[dict[str, Any]]:
         """Draw avatars.
 
@@ -43,11 +46,12 @@ def add_endpoints(service: AvatarService) -> None:
             seeds: integers from 0 to 2^63-1, one per picture, in place of count.
             psi: 0 the mean face, 0.7 typical, 1 varied, above it wild.
             size: side in pixels; the largest where it is left out.
+            sliders: amounts by name, such as {"hair length": 1.2}; see /sliders.
 
         Returns:
             A list of {"png": file in base64, "recipe": {...}}.
         """
-        return _answer(lambda: _create(service, attributes, count, seeds, psi, size))
+        return _answer(lambda: _create(service, attributes, count, seeds, psi, size, sliders))
 
     def variations(
         recipe: dict[str, Any], strength: float = 0.3, count: int = 6
@@ -79,6 +83,48 @@ def add_endpoints(service: AvatarService) -> None:
             A list of {"png": file in base64, "recipe": {...}}.
         """
         return _answer(lambda: service.recolour(_recipe(recipe), str(attribute)))
+
+    def mix(
+        recipes: list[dict[str, Any]],
+        count: int = 6,
+        shape: int = 0,
+        colours: int = 0,
+        strength: float = 1.0,
+    ) -> list[dict[str, Any]]:
+        """Draw children of two to four characters.
+
+        Parameters:
+            recipes: the characters, as other endpoints returned them.
+            count: how many children.
+            shape: whose shape they have, 1 for the first; 0 something between all.
+            colours: whose hair, eyes and shading they have, likewise.
+            strength: how far they may lean away from the character they start from, 0 to 1.
+
+        Returns:
+            A list of {"png": file in base64, "recipe": {...}}.
+        """
+
+        def children() -> list[Avatar]:
+            if not isinstance(recipes, list) or len(recipes) > MOST_PARENTS:
+                raise OptionError(f"recipes must be a list of 2 to {MOST_PARENTS} characters")
+            return service.mix(
+                [_recipe(recipe) for recipe in recipes],
+                _integer(count, "count"),
+                shape=_integer(shape, "shape"),
+                colours=_integer(colours, "colours"),
+                strength=_number(strength, "strength"),
+            )
+
+        return _answer(children)
+
+    def sliders() -> dict[str, Any]:
+        """Tell which sliders there are.
+
+        Returns:
+            {"directions": SHA-256 of their file, "sliders": [{"name", "minimum", "maximum",
+            "changes", "names", "effect"}, ...]}.
+        """
+        return sliders_of(service).model_dump(mode="json")
 
     def restore(png: str) -> dict[str, Any]:
         """Read the recipe inside a PNG.
@@ -119,7 +165,7 @@ def add_endpoints(service: AvatarService) -> None:
             "largest_psi": LARGEST_PSI,
         }
 
-    for function in (create, variations, recolour, restore, attributes):
+    for function in (create, variations, recolour, mix, sliders, restore, attributes):
         api(function, api_name=function.__name__)
 
 
@@ -146,6 +192,7 @@ def _create(
     seeds: list[int] | None,
     psi: float,
     size: int | None,
+    sliders: dict[str, float] | None,
 ) -> list[Avatar]:
     if attributes is not None and not isinstance(attributes, dict):
         raise OptionError('attributes must be an object such as {"hair": "pink"}')
@@ -154,7 +201,11 @@ def _create(
     elif not isinstance(seeds, list) or len(seeds) > _LONGEST_LIST:
         raise OptionError("seeds must be a list of integers, one for each picture")
     wanted = {str(name): str(choice) for name, choice in (attributes or {}).items()}
-    return service.generate(seeds, wanted, psi=_number(psi, "psi"), size=size)
+    if sliders is not None and not isinstance(sliders, dict):
+        raise OptionError('sliders must be an object such as {"hair length": 1.2}')
+    amounts = {str(name): _number(amount, name) for name, amount in (sliders or {}).items()}
+    recipes = service.recipes(seeds, wanted, psi=_number(psi, "psi"), size=size, sliders=amounts)
+    return service.draw(recipes)
 
 
 def _answer(draw: Callable[[], Iterable[Avatar]]) -> list[dict[str, Any]]:
