@@ -306,6 +306,8 @@ def test_the_openapi_description_lists_every_route(client):
         "/api/v1/avatars",
         "/api/v1/avatars/variations",
         "/api/v1/avatars/recolourings",
+        "/api/v1/mixes",
+        "/api/v1/sliders",
         "/api/v1/recipe",
         "/api/v1/attributes",
         "/api/v1/info",

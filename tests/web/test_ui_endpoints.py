@@ -25,6 +25,8 @@ def test_the_endpoints_are_named_and_nothing_else_is_offered(api: Client):
         "/create",
         "/variations",
         "/recolour",
+        "/mix",
+        "/sliders",
         "/restore",
         "/attributes",
     }
@@ -36,6 +38,7 @@ def test_the_endpoints_are_named_and_nothing_else_is_offered(api: Client):
         "seeds",
         "psi",
         "size",
+        "sliders",
     ]
 
 
