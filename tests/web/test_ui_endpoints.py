@@ -99,7 +99,7 @@ def test_bad_calls_are_refused_with_the_reason(api: Client, endpoint, arguments,
     [
         ("queue/join", {"data": [], "fn_index": -1, "session_hash": "a"}, 404, "no function -1"),
         ("queue/join", {"data": [], "fn_index": 10**9, "session_hash": "a"}, 404, "no function"),
-        ("call/create", {"data": []}, 422, "takes 5 values (attributes, count, seeds, psi, size)"),
+        ("call/create", {"data": []}, 422, "takes 6 values (attributes, count, seeds, psi, size, "),
         ("call/create", {"data": [1] * 50}, 422, "got 50"),
         ("call/v2/create", {"colour": "pink"}, 422, "colour"),
         ("call/nothing", {"data": []}, 404, "no endpoint"),
