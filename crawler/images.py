@@ -2,13 +2,18 @@
 
 import io
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import imagehash
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from avatargan.ancillary import pixels_alone
 from avatargan.errors import PictureError
+
+Seen = TypeVar("Seen")
 
 MAX_PIXELS = 25_000_000
 
@@ -42,8 +47,7 @@ def read_header(body: bytes, *, min_side: int) -> PictureHeader:
         with warnings.catch_warnings():
             # Pillow warns of large pictures; the limit here is lower and checked below.
             warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(body), formats=_FORMATS) as image:
-                (width, height), kind = image.size, image.format
+            (width, height), kind = _with_pixels_of(body, lambda image: (image.size, image.format))
     except Image.DecompressionBombError:
         raise PictureError("larger than 25 megapixels") from None
     # Pillow's decoders raise many types on malformed content; each means the same here.
@@ -75,13 +79,7 @@ def perceptual_signature(body: bytes) -> Signature:
         PictureError: it is truncated or otherwise cannot be decoded.
     """
     try:
-        with Image.open(io.BytesIO(body), formats=_FORMATS) as image:
-            image.draft("RGB", _DRAFT_SIZE)  # JPEG only: decodes at a fraction of the size
-            image.load()
-            coloured = _over_white(_in_8_bits(image))
-        phash = int(str(imagehash.phash(coloured.convert("L"))), 16)
-        patches = coloured.resize((_PATCHES, _PATCHES), Image.Resampling.BOX).convert("YCbCr")
-        return Signature(phash, np.asarray(patches)[..., 1:].tobytes())
+        return _with_pixels_of(body, _signature)
     except Exception as error:
         raise PictureError(f"the picture is damaged ({_brief(error)})") from None
 
@@ -91,6 +89,30 @@ def _in_8_bits(image: Image.Image) -> Image.Image:
     if not image.mode.startswith("I"):
         return image
     return Image.fromarray((np.asarray(image).astype(np.uint32) >> 8).astype(np.uint8))
+
+
+def _with_pixels_of(body: bytes, look: Callable[[Image.Image], Seen]) -> Seen:
+    """Return what ``look`` makes of a picture, without what is damaged beside its pixels."""
+    try:
+        with Image.open(io.BytesIO(body), formats=_FORMATS) as image:
+            return look(image)
+    except Image.DecompressionBombError:
+        raise
+    except Exception:
+        plain = pixels_alone(body)
+        if plain is None:
+            raise
+        with Image.open(io.BytesIO(plain), formats=_FORMATS) as image:
+            return look(image)
+
+
+def _signature(image: Image.Image) -> Signature:
+    image.draft("RGB", _DRAFT_SIZE)  # JPEG only: decodes at a fraction of the size
+    image.load()
+    coloured = _over_white(_in_8_bits(image))
+    phash = int(str(imagehash.phash(coloured.convert("L"))), 16)
+    patches = coloured.resize((_PATCHES, _PATCHES), Image.Resampling.BOX).convert("YCbCr")
+    return Signature(phash, np.asarray(patches)[..., 1:].tobytes())
 
 
 def _over_white(image: Image.Image) -> Image.Image:
