@@ -3,7 +3,6 @@
 import errno
 import os
 import re
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,8 @@ def _read_umask() -> int:
     return mask
 
 
+#: The file that :func:`only_writer` locks.
+LOCK = "lock"
 #: How many bytes of a file's name its temporary name keeps.
 _KEPT_OF_NAME = 200
 #: Tables of millions of pictures fit; what is larger would fill the memory.
@@ -116,31 +117,31 @@ def target_of_temporary(name: str) -> str | None:
 
 @contextmanager
 def only_writer(folder: Path, shown: Path) -> Iterator[None]:
-    """Keep other processes from writing into the same place for as long as the block runs (POSIX).
+    """Keep other processes from writing into the same place for as long as the block runs.
 
     Args:
-        folder: it is locked; no file is made.
+        folder: a file ``lock`` is made in it, which stays.
         shown: what the error calls it.
 
     Raises:
-        OutputError: another process has locked it.
+        OutputError: another process has locked it, or no lock can be made.
     """
-    if sys.platform == "win32":
-        yield
-        return
-    import fcntl
+    # Training machines need not have it: what trains locks its runs by other means.
+    from filelock import FileLock, Timeout
 
-    descriptor = os.open(folder, os.O_RDONLY)
+    lock = FileLock(folder / LOCK, blocking=False)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise OutputError(
-                f"{shown} is being written by another avatargan; wait for it, or end it"
-            ) from error
+        lock.acquire()
+    except Timeout as error:
+        raise OutputError(
+            f"{shown} is being written by another avatargan; wait for it, or end it"
+        ) from error
+    except (OSError, NotImplementedError) as error:
+        raise OutputError(f"cannot lock {shown}: {error}") from error
+    try:
         yield
     finally:
-        os.close(descriptor)
+        lock.release()
 
 
 def check_writable(folder: str | os.PathLike[str]) -> None:

@@ -16,6 +16,7 @@ from avatargan.errors import OutputError, RecipeError
 from avatargan.export.layout import MARK, PLAN, SHEETS, files_besides_pictures
 from avatargan.export.plan import ExportPlan, PlannedPicture
 from avatargan.files import (
+    LOCK,
     atomic_writer,
     only_writer,
     target_of_temporary,
@@ -165,9 +166,7 @@ class ExportFolder:
             if entry.name.casefold() in _LITTER:
                 continue
             if entry.name == MARK and entry.is_dir():  # killed before the plan was written
-                entry = next(
-                    (e for e in entry.iterdir() if target_of_temporary(e.name) is None), self.path
-                )
+                entry = next((e for e in entry.iterdir() if not _is_passing(e.name)), self.path)
                 if entry == self.path:
                     continue
             raise OutputError(
@@ -208,6 +207,11 @@ class ExportFolder:
                     continue
                 if name.endswith(_OWN_SUFFIXES) or len(name) == _LONGEST_IN_LEFTOVER:
                     path.unlink(missing_ok=True)
+
+
+def _is_passing(name: str) -> bool:
+    """Tell whether a file is one that an export which was killed at once leaves."""
+    return name == LOCK or target_of_temporary(name) is not None
 
 
 def _recipe_in(path: Path) -> Recipe | None:

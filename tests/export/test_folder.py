@@ -121,16 +121,15 @@ def test_a_damaged_plan_is_refused(export, tmp_path):
         export(tmp_path, count=2)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="locks are POSIX")
 def test_two_processes_do_not_write_into_one_folder(export, tmp_path):
     export(tmp_path, count=2)
     holder = subprocess.Popen(
         [
             sys.executable,
             "-c",
-            "import fcntl, os, sys; f = os.open(sys.argv[1], os.O_RDONLY);"
-            "fcntl.flock(f, fcntl.LOCK_EX); print('held', flush=True); sys.stdin.read()",
-            str(tmp_path / ".avatargan"),
+            "import filelock, sys; lock = filelock.FileLock(sys.argv[1]); lock.acquire();"
+            "print('held', flush=True); sys.stdin.read()",
+            str(tmp_path / ".avatargan" / "lock"),
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import httpx
@@ -12,7 +12,10 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.web.app_page import CHROMIUM, CHROMIUM_OPTIONS, AppPage
 
 ROOT = Path(__file__).parent.parent.parent
-SERVE = "{prelude}; from avatargan.web.server import serve; serve(port=0, weights={weights!r})"
+SERVE = (
+    "{prelude}; from avatargan.web.server import serve; "
+    "serve(port=0, weights={weights!r}, **{options!r})"
+)
 
 
 class ServerProcess:
@@ -22,11 +25,20 @@ class ServerProcess:
         log: where its messages go.
         weights: a generator's file.
         prelude: Python that the process runs first.
+        options: further ones of ``serve``.
     """
 
-    def __init__(self, log: Path, weights: Path | None = None, prelude: str = "pass") -> None:
+    def __init__(
+        self,
+        log: Path,
+        weights: Path | None = None,
+        prelude: str = "pass",
+        options: Mapping[str, object] | None = None,
+    ) -> None:
         self.log = log
-        command = SERVE.format(prelude=prelude, weights=weights and str(weights))
+        command = SERVE.format(
+            prelude=prelude, weights=weights and str(weights), options=dict(options or {})
+        )
         with log.open("wb") as errors:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", command],
