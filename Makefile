@@ -6,8 +6,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-# TORCH=cpu takes the small build of torch that has no CUDA (about 200 MB in place of 3 GB).
-TORCH ?= default
+# Without an NVIDIA card the small build of torch that has no CUDA is taken (about 200 MB in place of
+# 3 GB). TORCH=cpu takes it on any machine, TORCH=default the one of PyPI.
+TORCH ?= $(shell nvidia-smi --list-gpus 2>/dev/null | grep -q . && echo default || echo auto)
 TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 TORCH_PIN := $(shell grep '^torch==' requirements.txt)
 ARGS ?=
@@ -51,6 +52,11 @@ $(VENV)/.python-is-ready:
 $(VENV)/.app-is-installed: requirements.txt requirements.lock pyproject.toml | $(VENV)/.python-is-ready
 ifeq ($(TORCH),cpu)
 	$(PIP) install --no-deps --index-url $(TORCH_CPU_INDEX) $(TORCH_PIN)
+else ifeq ($(TORCH),auto)
+	@# PyPI's wheels for macOS have no CUDA anyway, and that index may be out of reach.
+	@test "$$(uname)" = Darwin \
+	  || $(PIP) install --quiet --retries 1 --timeout 10 --no-deps --index-url $(TORCH_CPU_INDEX) $(TORCH_PIN) \
+	  || echo "the small build of torch is out of reach; taking the large one"
 endif
 	$(PIP) install --quiet --progress-bar on -r requirements.txt -c requirements.lock
 	$(PIP) install --quiet --no-deps -e .
@@ -65,7 +71,7 @@ clean:
 
 help:
 	@echo "make app         start the app on http://127.0.0.1:7860 (ARGS='--port 8000' and others)"
-	@echo "make app TORCH=cpu   the same, with the small build of torch for machines without a GPU"
+	@echo "                 without an NVIDIA card with the small build of torch; TORCH=default takes the large one"
 	@echo "make test        run the fast tests (ARGS='-k recipe' and others)"
 	@echo "make test-slow   run the slow ones"
 	@echo "make lint        ruff and mypy"

@@ -19,6 +19,9 @@ ANY = "any"
 UNKNOWN = "unknown"
 #: The attribute that decides who a character is; every other one is part of the palette.
 IDENTITY = "style"
+#: Choices that are offered and marked, but never drawn for ``any``: what they give is not fit for
+#: every use. Of "tv" most cut-outs are ragged.
+EXPERIMENTAL: Mapping[str, frozenset[str]] = {IDENTITY: frozenset({"tv"})}
 #: Words that calls and grids use beside the attributes, which go by their names.
 RESERVED = frozenset({"self", "seed", "seeds", "psi", "size", "sliders"})
 
@@ -85,6 +88,15 @@ class Taxonomy(Mapping[str, tuple[str, ...]]):
         self._require_attribute(name)
         return tuple(choice for choice in self._choices[name] if choice != UNKNOWN)
 
+    def experimental(self, name: str) -> tuple[str, ...]:
+        """Return the choices of an attribute that are offered but never drawn for ``any``.
+
+        Where there would be no others, none is.
+        """
+        offered = self.offered(name)
+        marked = tuple(c for c in offered if c in EXPERIMENTAL.get(name, frozenset()))
+        return marked if len(marked) < len(offered) else ()
+
     def default(self, name: str) -> str:
         """Return what is drawn where a user says nothing: the first style, any colour."""
         return self.offered(name)[0] if name == self.identity else ANY
@@ -132,7 +144,8 @@ class Taxonomy(Mapping[str, tuple[str, ...]]):
 
     def _draw(self, name: str, seed: int) -> str:
         entropy = np.random.SeedSequence([seed, zlib.crc32(name.encode())])
-        offered = self.offered(name)
+        experimental = self.experimental(name)
+        offered = [choice for choice in self.offered(name) if choice not in experimental]
         return offered[int(np.random.Generator(np.random.Philox(entropy)).integers(len(offered)))]
 
     @staticmethod

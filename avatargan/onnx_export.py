@@ -158,6 +158,7 @@ def describe(generator: ConditionalGenerator, weights_sha256: str) -> dict[str, 
         "attributes": {name: list(choices) for name, choices in attributes.items()},
         "identity": attributes.identity,
         "unknown": UNKNOWN,
+        "excluded_from_any": {name: list(attributes.experimental(name)) for name in attributes},
         "w_mean": _rows(generator.w_mean),
         "embeddings": {name: _rows(_table(generator, name)) for name in attributes.palette},
     }

@@ -44,6 +44,17 @@ def test_any_is_drawn_from_the_seed_and_the_name_alone(seed):
     assert beside_others["eyes"] == alone["eyes"]
 
 
+def test_experimental_choices_are_offered_and_never_drawn_for_any():
+    assert SHIPPED_LIKE.offered("style") == ("visual-novel", "tv")
+    assert SHIPPED_LIKE.experimental("style") == ("tv",)
+    drawn = {SHIPPED_LIKE.resolve({"style": ANY}, seed)["style"] for seed in range(50)}
+    assert drawn == {"visual-novel"}
+    assert SHIPPED_LIKE.resolve({"style": "tv"}, 1)["style"] == "tv"
+    alone = Taxonomy({"style": ["tv"]})
+    assert alone.experimental("style") == ()
+    assert alone.resolve({"style": ANY}, 1) == {"style": "tv"}
+
+
 def test_any_draws_every_choice_about_equally_often():
     drawn = Counter(SHIPPED_LIKE.resolve({"hair": ANY}, seed)["hair"] for seed in range(3000))
     assert all(900 < count < 1100 for count in drawn.values())

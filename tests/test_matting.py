@@ -25,6 +25,7 @@ from avatargan.matting.evaluation import (
     mean_absolute_error,
 )
 from avatargan.matting.foreground import estimate_foreground
+from avatargan.matting.gaps import find_gaps, open_gaps
 from avatargan.matting.labels import cut_outs
 from avatargan.matting.loading import load_network
 from avatargan.matting.masks import flood
@@ -55,6 +56,33 @@ def test_alpha_of_drawn_characters_is_near_the_truth(matter, drawn):
 
     assert np.mean(errors) < 0.03
     assert np.mean(overlaps) > 0.95
+
+
+def strands(hair: int, ground: int = 255) -> tuple[np.ndarray, np.ndarray]:
+    """A head of flat colour whose strands end on white, and alpha that sees no gaps there."""
+    picture = np.full((256, 256, 3), ground, np.uint8)
+    alpha = np.zeros((256, 256), np.float32)
+    picture[:180, 20:230] = hair
+    alpha[:180, 20:230] = 1
+    for x in range(30, 220, 20):  # gaps from below, which the network takes for hair
+        picture[140:180, x : x + 5] = ground
+        picture[60:66, x : x + 5] = 255  # highlights: white, and not joined to the ground
+    return picture.astype(np.float32) / 255, alpha
+
+
+def test_white_between_strands_is_opened_and_highlights_are_not():
+    picture, alpha = strands(hair=70)
+    gaps = find_gaps(picture, alpha)
+    expected = (picture.min(-1) > 0.9) & (alpha > 0) & (np.arange(256)[:, None] > 100)
+    assert np.array_equal(gaps, expected)
+    opened = open_gaps(torch.from_numpy(picture).permute(2, 0, 1), torch.from_numpy(alpha))
+    assert (opened.numpy()[gaps] == 0).all()
+    assert opened.numpy()[65, 32] == 1
+
+
+@pytest.mark.parametrize(("hair", "ground"), [(225, 255), (70, 120)])
+def test_pale_hair_and_other_grounds_than_white_are_left_alone(hair, ground):
+    assert not find_gaps(*strands(hair, ground)).any()
 
 
 def test_white_hair_on_white_survives(matter, drawn):

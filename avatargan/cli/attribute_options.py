@@ -145,7 +145,11 @@ def _make_options(taxonomy: Taxonomy, taken: Iterable[str], takes_lists: bool) -
 
 
 def _describe(taxonomy: Taxonomy, name: str, takes_lists: bool) -> str:
-    words = ", ".join(taxonomy.offered(name))
+    marked = taxonomy.experimental(name)
+    words = ", ".join(
+        f"{choice} (experimental)" if choice in marked else choice
+        for choice in taxonomy.offered(name)
+    )
     several = "One or several of" if takes_lists else "One of"
     everything = f" '{ALL}' takes each of them;" if takes_lists else ""
     return (

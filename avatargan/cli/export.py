@@ -31,11 +31,13 @@ EXAMPLES = examples(
     "avatargan export --count 500 --hair any --eyes any --size 256 --out characters",
     "avatargan export --count 64 --transparent --name '{hair}_{eyes}_{seed}' --sheet 8x8 "
     "--atlas texturepacker --out sprites",
+    "avatargan export --count 64 --transparent --sheet 8x8 --trim --extrude 1 "
+    "--atlas texturepacker,multiatlas --out packed",
     "avatargan export --from-csv cast.csv --out cast",
     "avatargan export --seed 7 --palette hair --renpy eileen --out eileen",
     "avatargan export --count 10000 --size 128 --out crowd --dry-run",
 )
-ATLASES = ("texturepacker",)
+ATLASES = ("texturepacker", "multiatlas")
 DISTRIBUTORS = ("ray",)
 #: File names that a dry run shows.
 SHOWN = 5
@@ -109,7 +111,27 @@ def export(
         str | None,
         typer.Option(
             metavar="FORMAT",
-            help="Write an atlas with each sheet: texturepacker (hash and array form).",
+            help="Write an atlas: texturepacker (hash and array form, with each sheet), multiatlas "
+            "(Phaser's, one for all sheets), or both with a comma.",
+        ),
+    ] = None,
+    trim: Annotated[
+        bool,
+        typer.Option(
+            "--trim",
+            help="Leave out what is transparent around pictures and pack them tightly.",
+        ),
+    ] = False,
+    rotate: Annotated[
+        bool, typer.Option("--rotate", help="Let packing turn pictures; not every engine reads it.")
+    ] = False,
+    extrude: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PIXELS",
+            min=0,
+            max=16,
+            help="Repeat the rim of each picture around it, against seams when it is scaled.",
         ),
     ] = None,
     padding: Annotated[
@@ -167,7 +189,15 @@ def export(
     if from_csv is not None and count is not None:
         raise OptionError("--from-csv has one character per row: leave --count out")
     first_seed = parse_seed(seed)
-    sheet_options = _sheet_options(sheet, atlas, padding, power_of_two)
+    sheet_options = _sheet_options(
+        sheet,
+        _atlases(atlas),
+        padding=padding,
+        power_of_two=power_of_two,
+        trim=trim,
+        rotate=rotate,
+        extrude=extrude,
+    )
 
     from avatargan.export import (
         Exporter,
@@ -228,18 +258,23 @@ def export(
 
 
 def _sheet_options(
-    sheet: str | None, atlas: str | None, padding: int | None, power_of_two: bool
+    sheet: str | None,
+    atlases: list[str],
+    *,
+    padding: int | None,
+    power_of_two: bool,
+    trim: bool,
+    rotate: bool,
+    extrude: int | None,
 ) -> "SheetOptions | None":
-    if atlas is not None and atlas not in ATLASES:
-        raise OptionError(
-            f"there is no atlas format '{atlas}'{did_you_mean(atlas, ATLASES)} "
-            f"(formats: {', '.join(ATLASES)})"
-        )
     if sheet is None:
         for option, given in (
-            ("--atlas", atlas is not None),
+            ("--atlas", atlases),
             ("--padding", padding is not None),
             ("--power-of-two", power_of_two),
+            ("--trim", trim),
+            ("--rotate", rotate),
+            ("--extrude", extrude is not None),
         ):
             if given:
                 raise OptionError(f"{option} is about sprite sheets: add --sheet, such as 8x8")
@@ -255,8 +290,23 @@ def _sheet_options(
         rows=sides[1],
         padding=2 if padding is None else padding,
         power_of_two=power_of_two,
-        atlas=atlas is not None,
+        atlas="texturepacker" in atlases,
+        multiatlas="multiatlas" in atlases,
+        trim=trim,
+        rotate=rotate,
+        extrude=extrude or 0,
     )
+
+
+def _atlases(text: str | None) -> list[str]:
+    atlases = [] if text is None else [part.strip() for part in text.split(",")]
+    for atlas in atlases:
+        if atlas not in ATLASES:
+            raise OptionError(
+                f"there is no atlas format '{atlas}'{did_you_mean(atlas, ATLASES)} "
+                f"(formats: {', '.join(ATLASES)})"
+            )
+    return atlases
 
 
 def _characters(
@@ -295,6 +345,8 @@ def _report_dry_run(
     from avatargan.export.estimate import in_words
 
     names = list(islice(_first_files(plan), SHOWN))
+    judged = plan.min_confidence is not None
+    replaces = plan.chooses_seeds and (judged or not plan.allow_duplicates)
     if as_json:
         show_json(
             {
@@ -307,6 +359,7 @@ def _report_dry_run(
                 "free_bytes": needed.free_bytes,
                 "fits": needed.fits,
                 "first_files": names,
+                "replaces_seeds": replaces,
             }
         )
         return
@@ -316,7 +369,8 @@ def _report_dry_run(
     show(f"about {in_words(needed.bytes)} more on the disk, which has "
          f"{in_words(needed.free_bytes)} free")  # fmt: skip
     more = ", ..." if plan.pictures > len(names) else ""
-    show(f"files: {', '.join(names)}{more} (another seed where two look the same)")
+    seeds = "another seed where two look the same" if replaces else "exactly these seeds"
+    show(f"files: {', '.join(names)}{more} ({seeds})")
     if not needed.fits:
         note("it does not fit")
     note("nothing was written: this was a dry run")

@@ -62,7 +62,11 @@ def _gather(
         "weights": _describe_file(generator),
         "upscaler": _describe_file(enlarger),
         "attributes": {
-            name: {"choices": taxonomy.offered(name), "default": taxonomy.default(name)}
+            name: {
+                "choices": taxonomy.offered(name),
+                "default": taxonomy.default(name),
+                "experimental": taxonomy.experimental(name),
+            }
             for name in taxonomy
         },
         "sizes": sizes_for(generator.integer("resolution")),
@@ -91,7 +95,9 @@ def _format(facts: dict[str, Any]) -> str:
         rows.append(("", f"{file['parameters'] / 1e6:.2f} million parameters"))
         rows.append(("", f"SHA-256 {file['sha256']}"))
     for name, attribute in facts["attributes"].items():
-        rows.append((name, ", ".join(attribute["choices"])))
+        marked = attribute["experimental"]
+        words = (f"{c} (experimental)" if c in marked else c for c in attribute["choices"])
+        rows.append((name, ", ".join(words)))
         rows.append(("", f"default: {attribute['default']}"))
     rows.append(("sizes", ", ".join(f"{size} px" for size in facts["sizes"])))
     cores = f" ({facts['cpu_cores']} cores)" if facts["device"] == "cpu" else ""

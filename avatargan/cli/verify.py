@@ -168,10 +168,16 @@ def _open(path: Path, pipeline: "AvatarPipeline") -> _Drawable | Verdict:
 def _compare(picture: _Drawable, drawn: "Image.Image") -> Verdict:
     import numpy as np
 
-    kept, again = (np.asarray(each.convert("RGB"), np.int16) for each in (picture.image, drawn))
+    # Of what is transparent the colour does not count.
+    kept, again = (
+        np.asarray(each.convert("RGBA").convert("RGBa"), np.int16)
+        for each in (picture.image, drawn)
+    )
     difference = int(np.abs(kept - again).max())
-    if picture.image.has_transparency_data:
-        return Verdict(picture.file, DIFFERS, difference, "it has a transparent background")
+    if picture.image.has_transparency_data != picture.recipe.transparent:
+        background = "no" if picture.recipe.transparent else "a"
+        reason = f"it has {background} transparent background, unlike its recipe"
+        return Verdict(picture.file, DIFFERS, difference, reason)
     if difference == 0:
         return Verdict(picture.file, IDENTICAL, difference)
     reason = f"up to {difference}/255 apart"

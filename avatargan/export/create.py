@@ -175,7 +175,13 @@ def _default_name(
     renpy: str | None,
 ) -> str:
     if characters is not None:
-        parts = ["{name}" if all(row.name for row in characters) else "{index:03d}"]
+        own = [row.seed for row in characters if row.seed is not None]
+        if all(row.name for row in characters):
+            parts = ["{name}"]
+        elif len(set(own)) == len(own):
+            parts = ["avatar_{seed}"]
+        else:  # one seed in several rows, in other colours perhaps
+            parts = ["avatar_{seed}_{index:03d}"]
     elif renpy is None:
         parts = ["avatar_{seed}"]
     elif palette and count == 1:

@@ -87,9 +87,11 @@ def in_words(number: float) -> str:
 
 
 def _count_other_files(plan: ExportPlan) -> int:
-    texts = 2 + 2 * plan.manifest + (plan.renpy is not None) + plan.preview  # plan and licence: 2
+    # Plan, lock and licence are always there.
+    texts = 3 + 2 * plan.manifest + (plan.renpy is not None) + plan.preview
     of_each_sheet = 3 if plan.sheet is not None and plan.sheet.atlas else 1
-    return texts + of_each_sheet * number_of_sheets(plan)
+    multiatlas = plan.sheet is not None and plan.sheet.multiatlas
+    return texts + of_each_sheet * number_of_sheets(plan) + multiatlas
 
 
 def _existing(folder: Path) -> Path:

@@ -34,6 +34,11 @@ def atlas_array(sheet: int) -> str:
     return f"{SHEETS}/sheet-{sheet}.array.json"
 
 
+def multiatlas() -> str:
+    """Return the one atlas of all sheets that Phaser reads."""
+    return f"{SHEETS}/multiatlas.json"
+
+
 def renpy_script(tag: str) -> str:
     """Return the script that defines the images of a Ren'Py character."""
     return f"{tag}.rpy"
@@ -50,6 +55,8 @@ def files_besides_pictures(plan: ExportPlan) -> list[str]:
         files.append(sheet_image(sheet))
         if plan.sheet is not None and plan.sheet.atlas:
             files += [atlas_hash(sheet), atlas_array(sheet)]
+    if plan.sheet is not None and plan.sheet.multiatlas:
+        files.append(multiatlas())
     if plan.preview:
         files.append(PREVIEW)
     return files

@@ -1,5 +1,6 @@
 """What the pictures of an export may be used for, as a word in the manifest and as a note."""
 
+from avatargan.errors import OptionError, one_line
 from avatargan.export.plan import ExportPlan
 
 #: Of the weights that come with avatargan: their training pictures state no licence.
@@ -31,9 +32,16 @@ def licence_of(given: str | None, *, shipped_weights: bool) -> str:
     Args:
         given: what the user says; it goes before all else.
         shipped_weights: whether the pictures are drawn with the weights that come with avatargan.
+
+    Raises:
+        OptionError: what the user says is empty.
     """
     if given is not None:
-        return given
+        if not given.strip():
+            raise OptionError(
+                "the licence is empty; name one, such as CC-BY-4.0, or leave --licence out"
+            )
+        return one_line(given.strip())
     return SHIPPED if shipped_weights else UNSTATED
 
 

@@ -13,6 +13,8 @@ from avatargan.export.templates import SUFFIX
 #: Columns on the left and on the right of those of the attributes.
 LEFT = ("file", "seed")
 RIGHT = ("psi", "size", "transparent", "weights_sha256", "version", "licence")
+#: What makes a spreadsheet compute a cell.
+_FORMULAS = ("=", "+", "-", "@")
 #: Only for Ren'Py characters.
 RENPY = "renpy"
 
@@ -38,7 +40,11 @@ def lines(plan: ExportPlan, pictures: Iterable[PlannedPicture]) -> Iterator[byte
 
 
 def table(plan: ExportPlan, pictures: Iterable[PlannedPicture]) -> Iterator[bytes]:
-    """Yield the rows of a CSV file (RFC 4180), one column for each attribute."""
+    """Yield the rows of a CSV file (RFC 4180), one column for each attribute.
+
+    No cell is a formula or has line breaks: a spreadsheet would compute the first, and many readers
+    split at the second. The lines of JSON hold the same without any change.
+    """
     attributes = list(plan.attributes)
     yield _row([*LEFT, *attributes, *RIGHT, *([RENPY] if plan.renpy is not None else [])])
     for picture in pictures:
@@ -61,5 +67,12 @@ def table(plan: ExportPlan, pictures: Iterable[PlannedPicture]) -> Iterator[byte
 
 def _row(cells: Iterable[object]) -> bytes:
     buffer = io.StringIO(newline="")
-    csv.writer(buffer).writerow(cells)
+    csv.writer(buffer).writerow(_plain(cell) for cell in cells)
     return buffer.getvalue().encode()
+
+
+def _plain(cell: object) -> object:
+    if not isinstance(cell, str):
+        return cell
+    text = " ".join(cell.split()) if not cell.isprintable() else cell
+    return f"'{text}" if text.startswith(_FORMULAS) else text

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from avatargan.attributes import ANY, Taxonomy
 from avatargan.errors import OptionError, OutputError
 from avatargan.export.renpy import check_image_name, check_tag
-from avatargan.export.templates import SUFFIX, NameTemplate
+from avatargan.export.templates import SUFFIX, NameTemplate, name_key
 from avatargan.export.wanted import WantedCharacter
 from avatargan.latents import LARGEST_SEED
 from avatargan.recipe import LARGEST_PSI, Recipe, recipe_from
@@ -39,6 +39,11 @@ class SheetOptions(BaseModel):
         padding: transparent pixels around and between them.
         power_of_two: whether the sides are enlarged to powers of two.
         atlas: whether TexturePacker's JSON goes with each sheet.
+        multiatlas: whether the one JSON for all sheets is written that Phaser reads.
+        trim: whether what is transparent around the pictures is left out and they are packed
+            tightly, as many on a sheet as otherwise.
+        rotate: whether packing may turn them by a quarter.
+        extrude: how often the rim of each picture is repeated around it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,6 +53,10 @@ class SheetOptions(BaseModel):
     padding: Annotated[int, Field(ge=0, le=256)] = 2
     power_of_two: bool = False
     atlas: bool = False
+    multiatlas: bool = False
+    trim: bool = False
+    rotate: bool = False
+    extrude: Annotated[int, Field(ge=0, le=16)] = 0
 
     @property
     def capacity(self) -> int:
@@ -171,6 +180,11 @@ class ExportPlan(BaseModel):
             tries += 1
             yield seed
 
+    @property
+    def chooses_seeds(self) -> bool:
+        """Whether any character may try another seed than its first."""
+        return self.characters is None or any(row.seed is None for row in self.characters)
+
     def chooses_seed(self, character: int) -> bool:
         """Tell whether a character may try another seed: not where its row names one."""
         return self._own_seed(character) is None
@@ -194,6 +208,7 @@ class ExportPlan(BaseModel):
                 size=self.size,
                 weights_sha256=self.weights_sha256,
                 version=self.version,
+                **({"transparent": True} if self.transparent else {}),
             )
             index = character * self.colours + position
             pictures.append(
@@ -284,13 +299,25 @@ def check_plan(plan: ExportPlan, sizes: tuple[int, ...]) -> None:
     _check_palette(plan)
     _check_names(plan)
     if plan.sheet is not None:
-        side = max(plan.sheet.columns, plan.sheet.rows) * (plan.size + plan.sheet.padding)
-        if side + plan.sheet.padding > LARGEST_SHEET:
-            fit = (LARGEST_SHEET - plan.sheet.padding) // (plan.size + plan.sheet.padding)
-            raise OptionError(
-                f"a sheet of {plan.sheet.columns}x{plan.sheet.rows} pictures of {plan.size} px "
-                f"is larger than {LARGEST_SHEET} px; {fit}x{fit} fit"
-            )
+        _check_sheet(plan.sheet, plan.size)
+
+
+def _check_sheet(sheet: SheetOptions, size: int) -> None:
+    step = size + 2 * sheet.extrude + sheet.padding
+    if max(sheet.columns, sheet.rows) * step + sheet.padding > LARGEST_SHEET:
+        fit = (LARGEST_SHEET - sheet.padding) // step
+        raise OptionError(
+            f"a sheet of {sheet.columns}x{sheet.rows} pictures of {size} px "
+            f"is larger than {LARGEST_SHEET} px; {fit}x{fit} fit"
+        )
+    if sheet.trim and not (sheet.atlas or sheet.multiatlas):
+        raise OptionError("trimmed pictures are found by an atlas alone: add --atlas texturepacker")
+    if sheet.rotate and not sheet.trim:
+        raise OptionError("--rotate is about packing trimmed pictures: add --trim")
+    if sheet.rotate and sheet.multiatlas:
+        raise OptionError(
+            "Phaser draws turned frames of a multiatlas wrongly; leave --rotate or multiatlas out"
+        )
 
 
 def _check_palette(plan: ExportPlan) -> None:
@@ -319,7 +346,7 @@ def _check_names(plan: ExportPlan) -> None:
     seen: dict[str, int] = {}
     for character in range(1 if unique else plan.count):
         for picture in plan.draft(character, next(plan.seeds(character))):
-            other = seen.setdefault(picture.file.casefold(), picture.index)
+            other = seen.setdefault(name_key(picture.file), picture.index)
             if other != picture.index:
                 raise OptionError(
                     f"the name '{plan.name}' gives '{picture.file}' to pictures {other} and "

@@ -16,9 +16,10 @@ from avatargan.errors import OutputError
 from avatargan.export import atlas, layout, licence, manifest, preview, renpy
 from avatargan.export.folder import ExportFolder
 from avatargan.export.plan import MOST_TRIES, ExportPlan, PlannedPicture
-from avatargan.export.sheets import Sheet, encode_sheet, has_stamp, lay_out
+from avatargan.export.sheets import Sheet, encode_sheet, has_stamp, lay_out, visible_part
 from avatargan.export.similarity import SeenPictures, fingerprint
 from avatargan.export.studio import FinishedPicture, Studio
+from avatargan.export.templates import name_key
 from avatargan.parallel import ordered_map
 from avatargan.pictures import open_picture
 
@@ -40,6 +41,7 @@ class Exporter:
         self._seeds = np.zeros(plan.count, dtype=np.int64)
         self._seen = None if plan.allow_duplicates else SeenPictures(plan.count)
         self._names: set[bytes] = set()
+        self._sheets: list[Sheet] = []
         self._threads = usable_cores()
 
     @property
@@ -147,8 +149,18 @@ class Exporter:
 
     def _write_sheets(self, pool: ThreadPoolExecutor) -> Iterator[str]:
         files = (picture.file for picture in self.pictures())
+        sheets = self._noted(
+            lay_out(self.plan, files, lambda file: visible_part(self.folder.path / file))
+        )
         # Sheets are large: no more of them in memory than threads that work on them.
-        return ordered_map(pool, self._write_sheet, lay_out(self.plan, files), self._threads - 1)
+        return ordered_map(pool, self._write_sheet, sheets, self._threads - 1)
+
+    def _noted(self, sheets: Iterator[Sheet]) -> Iterator[Sheet]:
+        """Keep the sheets for the atlas of all of them, where there is to be one."""
+        for sheet in sheets:
+            if self.plan.sheet is not None and self.plan.sheet.multiatlas:
+                self._sheets.append(sheet)
+            yield sheet
 
     def _write_sheet(self, sheet: Sheet) -> str:
         plan, folder = self.plan, self.folder
@@ -174,6 +186,8 @@ class Exporter:
         if plan.manifest:
             folder.publish(layout.MANIFEST_LINES, lambda: manifest.lines(plan, self.pictures()))
             folder.publish(layout.MANIFEST_TABLE, lambda: manifest.table(plan, self.pictures()))
+        if plan.sheet is not None and plan.sheet.multiatlas:
+            _publish_text(folder, layout.multiatlas(), atlas.multiatlas_form(self._sheets))
         if plan.renpy is not None:
             tag = plan.renpy
             folder.publish(
@@ -225,8 +239,8 @@ class _Attempt:
 
 
 def _key(file: str) -> bytes:
-    """Return what tells names apart, on file systems too that ignore case; 8 bytes, for memory."""
-    return blake2b(file.casefold().encode(), digest_size=8).digest()
+    """Return what tells names apart on every file system; 8 bytes, for memory."""
+    return blake2b(name_key(file).encode(), digest_size=8).digest()
 
 
 def _publish_text(folder: ExportFolder, name: str, text: str) -> None:

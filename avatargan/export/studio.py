@@ -76,6 +76,7 @@ class Finisher:
         )
         if self.remover is not None:
             image = self.remover.cut_out(image)
+            recipe = recipe.model_copy(update={"transparent": True})
         return FinishedPicture(encode_png(image, recipe), fingerprint(image), agreed)
 
 
@@ -99,6 +100,8 @@ class LocalStudio:
 
     def draw(self, recipes: Sequence[Recipe]) -> Iterator[FinishedPicture]:
         """See :meth:`Studio.draw`."""
+        # The judge looks at whole pictures, and threads cut them out while others are drawn.
+        whole = (recipe.model_copy(update={"transparent": False}) for recipe in recipes)
         return ordered_map(
-            self.pool, self.finisher.finish, self.drawer.draw(recipes), self.most_pending
+            self.pool, self.finisher.finish, self.drawer.draw(whole), self.most_pending
         )

@@ -2,6 +2,7 @@
 
 import re
 import string
+import unicodedata
 from collections.abc import Iterable, Mapping
 
 from avatargan.errors import OptionError, did_you_mean
@@ -13,8 +14,10 @@ LONGEST_NAME = 200
 _SEPARATORS = "/\\"
 # Windows takes none of these in a name; an export should survive being copied there.
 _FORBIDDEN = '<>:"|?*'
-_RESERVED_STEMS = {"con", "prn", "aux", "nul"} | {
-    f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)
+_RESERVED_STEMS = {"con", "prn", "aux", "nul", "conin$", "conout$", "clock$"} | {
+    f"{port}{number}"
+    for port in ("com", "lpt")
+    for number in "0123456789\N{SUPERSCRIPT ONE}\N{SUPERSCRIPT TWO}\N{SUPERSCRIPT THREE}"
 }
 # Widths of three digits at most: a width is also how much memory a hostile template could take.
 _FORMAT_SPEC = re.compile(r"(?:.?[<>=^])?[-+ ]?0?\d{0,3}[_,]?(?:\.\d{1,3})?[sdxXob]?")
@@ -67,6 +70,15 @@ class NameTemplate:
         except ValueError as error:
             raise OptionError(f"the name '{self.text}' cannot be formatted: {error}") from error
         return check_file_name(stem + SUFFIX)
+
+
+def name_key(name: str) -> str:
+    """Return what tells names apart on every file system.
+
+    Some ignore case; macOS takes an accented letter and the letter with an accent for the same.
+    """
+    folded = unicodedata.normalize("NFC", name).casefold()
+    return unicodedata.normalize("NFC", folded)
 
 
 def check_file_name(name: str) -> str:

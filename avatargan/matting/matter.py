@@ -14,6 +14,7 @@ from torch.nn import functional
 from avatargan.devices import choose_engine
 from avatargan.matting.edges import tighten
 from avatargan.matting.foreground import estimate_foreground
+from avatargan.matting.gaps import open_gaps
 from avatargan.matting.loading import load_network
 from avatargan.matting.network import SIZES, MattingNetwork
 
@@ -81,7 +82,8 @@ class Matter:
             alpha = functional.interpolate(
                 alpha, size=(height, width), mode="bilinear", antialias=True
             )
-        return tighten(picture, ((alpha[0, 0] - CERTAIN) / (1 - 2 * CERTAIN)).clamp(0, 1))
+        alpha = ((alpha[0, 0] - CERTAIN) / (1 - 2 * CERTAIN)).clamp(0, 1)
+        return tighten(picture, open_gaps(picture, alpha))
 
 
 def load_matter(path: str | os.PathLike[str] | None = None, engine: str = "auto") -> Matter:

@@ -129,6 +129,7 @@ def create_router(service: AvatarService) -> APIRouter:
                     choices=list(taxonomy.offered(name)),
                     default=taxonomy.default(name),
                     identity=name == taxonomy.identity,
+                    experimental=list(taxonomy.experimental(name)),
                 )
                 for name in taxonomy
             },

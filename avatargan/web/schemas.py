@@ -316,6 +316,7 @@ class AttributeOut(BaseModel):
     choices: list[str] = Field(description='what may be asked for besides "any"')
     default: str = Field(description="what is drawn where it is left out")
     identity: bool = Field(description="whether another choice makes another character")
+    experimental: list[str] = Field(description='choices that "any" never draws')
 
 
 class AttributesOut(BaseModel):

@@ -17,7 +17,7 @@ from concurrent.futures import (
     wait,
 )
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
@@ -265,9 +265,10 @@ class AvatarService:
             WeightsError: the weights of the matting network are missing or damaged.
             BusyError: as for :meth:`stream`.
         """
-        return self.run(
-            lambda: replace(avatar, image=load_background_remover().cut_out(avatar.image))
-        )
+        if avatar.recipe.transparent:
+            return avatar
+        image = self.run(lambda: load_background_remover().cut_out(avatar.image))
+        return Avatar(image, avatar.recipe.model_copy(update={"transparent": True}))
 
     def read_recipe(self, png: bytes) -> Recipe:
         """Return the recipe inside a PNG file.

@@ -1,14 +1,37 @@
 """What other systems than POSIX ones have: the commands that draw and serve need no more."""
 
+import re
 import subprocess
 import sys
+
+import pytest
+
+from tests.web.conftest import ROOT
+
+POSIX_ONLY = {"fcntl", "grp", "pty", "pwd", "resource", "syslog", "termios", "tty"}
+#: What crawls and trains may: neither is on the way of drawing, exporting or serving.
+ELSEWHERE = {"crawler/ledger.py", "avatargan/training/run_folder.py"}
+
+
+IMPORT = re.compile(rf"^\s*(import|from)\s+({'|'.join(sorted(POSIX_ONLY))})\b", re.MULTILINE)
+
+
+def test_no_module_imports_what_only_posix_has():
+    found = {
+        str(path.relative_to(ROOT))
+        for package in ("avatargan", "crawler", "face_crop")
+        for path in (ROOT / package).rglob("*.py")
+        if IMPORT.search(path.read_text())
+    }
+    assert found <= ELSEWHERE
+
 
 #: What Windows lacks. Only our own modules are kept from importing them: libraries have ways
 #: around, which they take where the import fails for them alone.
 SCRIPT = """
 import builtins, sys
 
-POSIX_ONLY = {"fcntl", "grp", "posix_ipc", "pty", "pwd", "resource", "syslog", "termios", "tty"}
+POSIX_ONLY = {posix_only}
 ordinary = builtins.__import__
 
 def guarded(name, globals=None, locals=None, fromlist=(), level=0):
@@ -42,9 +65,11 @@ print("all of it")
 """
 
 
+@pytest.mark.slow
 def test_generate_export_and_serve_need_nothing_that_only_posix_has(tmp_path, weights):
+    script = SCRIPT.replace("{posix_only}", repr(POSIX_ONLY))
     result = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(tmp_path), str(weights)],
+        [sys.executable, "-c", script, str(tmp_path), str(weights)],
         capture_output=True,
         text=True,
         check=False,

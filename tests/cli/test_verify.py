@@ -53,6 +53,24 @@ def test_the_other_engine_verifies(run_small, drawn):
     assert set(outcome.json["summary"]) <= {"identical", "close"}
 
 
+def test_cut_outs_verify_with_their_transparency(run_small, tmp_path):
+    folder = tmp_path / "cut"
+    made = ("export", "--seeds", "9-10", "--size", 64, "--transparent", "--out", folder)
+    assert run_small(*made, "--no-preview").code == 0
+    assert read_recipe(folder / "avatar_9.png").transparent
+    assert run_small("verify", folder, "--json").json["summary"] == {"identical": 2}
+    path = folder / "avatar_9.png"
+    changed = pixels(path)
+    changed[..., 3] //= 2
+    save_png(path, Image.fromarray(changed), read_recipe(path), overwrite=True)
+    filled = pixels(folder / "avatar_10.png")[..., :3]
+    recipe = read_recipe(folder / "avatar_10.png")
+    save_png(folder / "avatar_10.png", Image.fromarray(filled), recipe, overwrite=True)
+    outcome = run_small("verify", folder, "--json")
+    assert outcome.json["summary"] == {"differs": 2}
+    assert "no transparent background" in outcome.json["files"][1]["reason"]
+
+
 @pytest.mark.parametrize(
     ("fields", "verdict", "code"),
     [

@@ -59,7 +59,7 @@ def test_a_dry_run_tells_and_writes_nothing(run, tmp_path):
     code, out, err = run("--count", 2000, "--size", 32, "--out", tmp_path / "a", "--dry-run")
     assert code == 0
     assert "2000 avatars of 32 px" in out
-    assert "2005 files in all" in out
+    assert "2006 files in all" in out
     assert "avatar_0.png, avatar_1.png" in out
     assert err.endswith("nothing was written: this was a dry run\n")
     assert not (tmp_path / "a").exists()
@@ -90,7 +90,9 @@ def test_a_cast_from_a_file(run, tmp_path):
 
 
 def test_exactly_these_seeds(run, tmp_path):
-    code, _, _ = run("--seeds", "3,7-8", "--name", "{seed}", "--size", 32, "--out", tmp_path / "a")
+    arguments = ("--seeds", "3,7-8", "--name", "{seed}", "--size", 32, "--out", tmp_path / "a")
+    assert "exactly these seeds" in run(*arguments, "--dry-run")[1]
+    code, _, _ = run(*arguments)
     assert code == 0
     assert sorted(p.name for p in (tmp_path / "a").glob("*.png")) == ["3.png", "7.png", "8.png"]
 
@@ -120,6 +122,8 @@ def test_exactly_these_seeds(run, tmp_path):
         (["--padding", "3"], "--padding is about sprite sheets"),
         (["--power-of-two"], "--power-of-two is about sprite sheets"),
         (["--sheet", "2x2", "--atlas", "texture"], "did you mean 'texturepacker'"),
+        (["--trim"], "--trim is about sprite sheets"),
+        (["--licence", ""], "the licence is empty"),
         (["--distribute", "rya"], "did you mean 'ray'"),
         (["--seeds", "1-3", "--count", "2"], "leave --seed, --count, --from-csv out"),
         (["--from-csv", "nothing.csv"], "nothing.csv: there is no such file"),

@@ -34,7 +34,8 @@ def test_a_folder_that_was_killed_before_its_plan_was_written_is_ours(export, tm
     (tmp_path / ".DS_Store").touch()
     export(tmp_path, count=2)
     assert (tmp_path / "avatar_1.png").exists()
-    assert [path.name for path in (tmp_path / ".avatargan").iterdir()] == ["plan.json"]
+    kept = {path.name for path in (tmp_path / ".avatargan").iterdir()}
+    assert kept == {"lock", "plan.json"}
 
 
 def test_files_are_refused(export, tmp_path):

@@ -7,6 +7,7 @@ import pytest
 
 from avatargan.errors import OptionError
 from avatargan.export import create_plan
+from avatargan.export.wanted import WantedCharacter
 from avatargan.pipeline import AvatarPipeline
 from avatargan.recipe import read_recipe
 from avatargan.version import __version__
@@ -60,6 +61,24 @@ def test_the_licence_follows_from_the_weights_or_from_what_is_given(export, pipe
         "other": "unstated",
         "given": "CC-BY-4.0, Studio Neko",
     }
+
+
+def test_cells_are_no_formulas_and_have_no_line_breaks(export, tmp_path):
+    rows = [WantedCharacter(name=f"{sign}cmd") for sign in "=+@"]
+    export(tmp_path, characters=rows, licence_name="-mine\r\nonly")
+    with (tmp_path / "manifest.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [row["file"] for row in table] == ["'=cmd.png", "'+cmd.png", "'@cmd.png"]
+    assert all(row["licence"] == "'-mine only" for row in table)
+    lines = (tmp_path / "manifest.jsonl").read_text().splitlines()
+    assert [json.loads(line)["file"] for line in lines] == ["=cmd.png", "+cmd.png", "@cmd.png"]
+    assert (tmp_path / "manifest.csv").read_bytes().count(b"\r\n") == 4
+
+
+@pytest.mark.parametrize("licence", ["", "  ", "\n"])
+def test_an_empty_licence_is_an_error(small, licence):
+    with pytest.raises(OptionError, match="the licence is empty"):
+        create_plan(small, licence_name=licence)
 
 
 @pytest.mark.parametrize("name", ["file", "index", "name", "renpy", "licence"])

@@ -139,10 +139,55 @@ def test_confidence_is_a_share(pipe):
         create_plan(pipe, min_confidence=0.5, palette=["hair"])
 
 
-def test_names_that_collide_only_in_case(plan):
-    rows = [WantedCharacter(name="Mai"), WantedCharacter(name="mai")]
-    with pytest.raises(OptionError, match=r"gives 'mai.png' to pictures 0 and 1"):
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("Mai", "mai"),
+        ("Jos\u00e9", "Jose\u0301"),
+        ("\u00c9VA", "e\u0301va"),
+        ("\uac00", "\u1100\u1161"),
+    ],
+)
+def test_names_that_collide_only_in_case_or_in_how_accents_are_written(plan, one, other):
+    rows = [WantedCharacter(name=one), WantedCharacter(name=other)]
+    with pytest.raises(OptionError, match=r"to pictures 0 and 1"):
         plan(characters=rows)
+
+
+def test_files_are_named_after_their_seed_where_nobody_says_otherwise(plan):
+    def names(**options):
+        planned = plan(**options)
+        seeds = [next(planned.seeds(character)) for character in range(planned.count)]
+        return [planned.draft(index, seed)[0].file for index, seed in enumerate(seeds)]
+
+    seeds = [WantedCharacter(seed=9), WantedCharacter(seed=4)]
+    assert names(characters=seeds) == ["avatar_9.png", "avatar_4.png"]
+    assert names(count=2, first_seed=7) == ["avatar_7.png", "avatar_8.png"]
+    assert names(characters=[WantedCharacter(), *seeds]) == [
+        *("avatar_0.png", "avatar_9.png", "avatar_4.png")
+    ]
+    assert names(characters=[*seeds, seeds[0]])[::2] == ["avatar_9_000.png", "avatar_9_002.png"]
+
+
+def test_a_plan_says_whether_seeds_may_be_replaced(plan):
+    assert plan(count=2).chooses_seeds
+    assert plan(characters=[WantedCharacter(seed=9), WantedCharacter()]).chooses_seeds
+    assert not plan(characters=[WantedCharacter(seed=9)]).chooses_seeds
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"trim": True}, "add --atlas"),
+        ({"rotate": True, "atlas": True}, "add --trim"),
+        ({"trim": True, "rotate": True, "multiatlas": True}, "turned frames of a multiatlas"),
+        ({"extrude": 16, "columns": 51}, "50x50 fit"),
+    ],
+)
+def test_sheets_that_no_engine_could_read(plan, options, message):
+    sheet = SheetOptions(**{"columns": 2, "rows": 2} | options)
+    with pytest.raises(OptionError, match=message):
+        plan(sheet=sheet, size=128)
 
 
 def test_rows_with_one_seed_twice_collide_unless_the_index_tells_them_apart(plan):

@@ -98,7 +98,7 @@ class Vignette:
 
     def cut_out(self, image):
         ramp = np.linspace(-1, 1, image.width)
-        alpha = np.clip(2 - 2 * np.hypot(ramp[:, None], ramp), 0, 1)
+        alpha = np.clip(2 - 2 * np.hypot(ramp[:, None], 1.4 * ramp), 0, 1)
         cut = image.convert("RGBA")
         cut.putalpha(Image.fromarray((alpha * 255).astype(np.uint8)))
         return cut
@@ -106,7 +106,7 @@ class Vignette:
 
 @pytest.fixture(scope="module")
 def crowd(pipe, tmp_path_factory) -> Path:
-    """Ten avatars on three sheets, half transparent."""
+    """Ten avatars on three sheets, half transparent, trimmed."""
     folder = tmp_path_factory.mktemp("crowd")
     plan = create_plan(
         pipe,
@@ -114,7 +114,10 @@ def crowd(pipe, tmp_path_factory) -> Path:
         size=128,
         transparent=True,
         name="{hair}_{eyes}_{seed}",
-        sheet=SheetOptions(columns=2, rows=2, padding=2, power_of_two=True, atlas=True),
+        sheet=SheetOptions(
+            **{"columns": 2, "rows": 2, "padding": 2, "power_of_two": True, "trim": True},
+            **{"extrude": 1, "atlas": True, "multiatlas": True},
+        ),
     )
     studio = LocalStudio(pipe, Finisher(remover=Vignette()))
     list(Exporter(plan, ExportFolder(folder), studio).run())
@@ -172,9 +175,12 @@ def test_pixi_loads_all_sheets_from_the_first_and_draws_frames(crowd, page, serv
 
 
 @pytest.mark.skipif(not PHASER.exists(), reason="no Phaser: run 'npm ci --prefix tests/js'")
-@pytest.mark.parametrize("ending", [".json", ".array.json"])
-def test_phaser_loads_both_forms_and_draws_frames(crowd, page, serve, ending):
-    files = pictures_of(crowd)[4:8]  # the second sheet
+@pytest.mark.parametrize(
+    "ending", [pytest.param(".json", marks=pytest.mark.slow), ".array.json", "multiatlas"]
+)
+def test_phaser_loads_every_form_and_draws_frames(crowd, page, serve, ending):
+    files = pictures_of(crowd)
+    files = files if ending == "multiatlas" else files[4:8]  # the second sheet
     page.goto(serve(crowd) + "/LICENSE.txt")
     page.add_script_tag(path=PHASER)
     drawn = page.evaluate(
@@ -182,7 +188,11 @@ def test_phaser_loads_both_forms_and_draws_frames(crowd, page, serve, ending):
             class Show extends Phaser.Scene {
                 preload() {
                     this.load.on("loaderror", file => reject(new Error(file.src)));
-                    this.load.atlas("crowd", "/sheets/sheet-1.png", "/sheets/sheet-1" + ending);
+                    if (ending === "multiatlas")
+                        this.load.multiatlas("crowd", "/sheets/multiatlas.json", "/sheets/");
+                    else
+                        this.load.atlas("crowd", "/sheets/sheet-1.png",
+                                        "/sheets/sheet-1" + ending);
                 }
                 async create() {
                     const image = this.add.image(0, 0, "crowd", names[0]).setOrigin(0, 0);
@@ -200,7 +210,7 @@ def test_phaser_loads_both_forms_and_draws_frames(crowd, page, serve, ending):
         })""",
         [ending, files],
     )
-    assert drawn.pop("count") == 4
+    assert drawn.pop("count") == len(files)
     assert list(drawn) == files
     for name, data_url in drawn.items():
         assert_looks_like(data_url, crowd / name)

@@ -32,7 +32,13 @@ def test_every_picture_is_what_its_recipe_says(export, small, tmp_path):
 def test_the_folder_holds_what_was_asked_for_and_nothing_else(export, tmp_path):
     export(tmp_path / "all", count=2, sheet=SheetOptions(columns=2, rows=1, atlas=True))
     export(tmp_path / "least", count=2, with_manifest=False, with_preview=False)
-    pictures = {"avatar_0.png", "avatar_1.png", ".avatargan/plan.json", "LICENSE.txt"}
+    pictures = {
+        "avatar_0.png",
+        "avatar_1.png",
+        ".avatargan/plan.json",
+        ".avatargan/lock",
+        "LICENSE.txt",
+    }
     assert tree(tmp_path / "least").keys() == pictures
     assert tree(tmp_path / "all").keys() == pictures | {
         "manifest.jsonl",

@@ -66,6 +66,14 @@ def test_values_cannot_lead_out_of_the_folder(hair):
         NameTemplate("{hair}", FIELDS).format(VALUES | {"hair": hair})
 
 
+@pytest.mark.parametrize(
+    "name", ["CON", "conin$", "CONOUT$.x", "COM1", "com\u00b9", "LPT\u00b3.tar", "com0", "aux.a.b"]
+)
+def test_names_of_devices_of_windows_are_found(name):
+    with pytest.raises(OptionError, match="reserved by Windows"):
+        check_file_name(f"{name}.png")
+
+
 def test_long_names_are_counted_in_bytes():
     check_file_name("x" * (LONGEST_NAME - 4) + ".png")
     with pytest.raises(OptionError, match="bytes long"):

@@ -11,6 +11,8 @@ from avatargan.files import atomic_writer, write_atomically
 from avatargan.morph.clip import Clip
 from avatargan.morph.metadata import PNG_KEYWORD
 
+#: What a row may be wide: many phones load no larger textures.
+LARGEST_WIDTH = 4096
 #: Graphics cards of ten years ago load textures of this side; many of today load no larger ones.
 LARGEST_SIDE = 8192
 
@@ -23,11 +25,11 @@ def check_strip(clip: Clip, target: Path) -> list[Path]:
     """
     if target.suffix.lower() != ".png":
         raise OptionError(f"{target}: the name of a strip should end in .png")
-    most = (LARGEST_SIDE // clip.size) ** 2
+    most = (LARGEST_WIDTH // clip.size) * (LARGEST_SIDE // clip.size)
     if clip.count > most:
         raise OptionError(
-            f"a sheet of {LARGEST_SIDE} px holds {most} frames of {clip.size} px, "
-            f"not {clip.count}; choose a smaller size, or fewer frames"
+            f"a sheet of {LARGEST_WIDTH} x {LARGEST_SIDE} px holds {most} frames of "
+            f"{clip.size} px, not {clip.count}; choose a smaller size, or fewer frames"
         )
     return [target, target.with_suffix(".json")]
 
@@ -54,7 +56,7 @@ def write_strip(clip: Clip, target: Path, *, overwrite: bool) -> None:
 
 
 def _lay_out(clip: Clip, name: str) -> Sheet:
-    columns = min(clip.count, LARGEST_SIDE // clip.size)
+    columns = min(clip.count, LARGEST_WIDTH // clip.size)
     rows = -(-clip.count // columns)
     frames = tuple(
         Frame(f"{name}_{number:04d}", number % columns * clip.size, number // columns * clip.size)

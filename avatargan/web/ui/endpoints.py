@@ -146,7 +146,8 @@ def add_endpoints(service: AvatarService) -> None:
         """Tell what may be asked for.
 
         Returns:
-            {"attributes": {name: {"choices": [...], "default": ..., "identity": ...}},
+            {"attributes": {name: {"choices": [...], "default": ..., "identity": ...,
+            "experimental": [...]}},
             "sizes": [...], "largest_count": ..., "default_psi": ..., "largest_psi": ...}.
         """
         taxonomy = service.attributes
@@ -156,6 +157,7 @@ def add_endpoints(service: AvatarService) -> None:
                     "choices": list(taxonomy.offered(name)),
                     "default": taxonomy.default(name),
                     "identity": name == taxonomy.identity,
+                    "experimental": list(taxonomy.experimental(name)),
                 }
                 for name in taxonomy
             },
