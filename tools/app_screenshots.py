@@ -38,17 +38,17 @@ def photograph_desktop(browser: Browser, url: str) -> None:
     """Write app-create, app-restore and app-export."""
     page = open_page(browser, url, DESKTOP, "en-US")
     draw(page, "2000")
-    choose(page, 2, recolour="hair")
+    page.click("#gallery-grid .picture >> nth=1")
     save("create", shot(page))
     with tempfile.TemporaryDirectory() as folder, page.expect_download() as download:
         page.click("[data-download]")
         picture = Path(folder, "avatar.png")
         download.value.save_as(picture)
-        page.get_by_role("tab", name="Restore").click()
-        page.set_input_files("#restore input[type=file]", picture)
-        page.wait_for_selector("#restore .ag-compare img")
+        page.click("#tab-picture")
+        page.set_input_files("#panel-of-picture input[type=file]", picture)
+        page.wait_for_selector(".result img")
         save("restore", shot(page))
-    page.get_by_role("tab", name="Export").click()
+    page.click("#tab-export")
     save("export", shot(page))
 
 
@@ -58,7 +58,7 @@ def photograph_phones(browser: Browser, url: str) -> None:
     draw(first, "2040")
     second = open_page(browser, url, PHONE, "en-US", dark=True)
     draw(second, "2000")
-    choose(second, 3, recolour="eyes")
+    second.click("#gallery-grid .picture >> nth=2")
     pair = Image.new("RGB", (2 * PHONE[0] + GAP, PHONE[1]), "white")
     pair.paste(shot(first), (0, 0))
     pair.paste(shot(second), (PHONE[0] + GAP, 0))
@@ -79,39 +79,30 @@ def open_page(
     page = context.new_page()
     page.set_default_timeout(60_000)
     page.goto(url)
-    page.wait_for_selector(".ag-grid[aria-busy=false]")
+    page.wait_for_selector("#gallery-grid[aria-busy=false]")
     return page
 
 
 def draw(page: Page, seed: str) -> None:
     """Draw twelve pictures from a seed."""
-    folded = page.locator(".ag-disclosure:visible")
+    folded = page.locator(".more-settings:visible")
     if folded.count():
         folded.click()
-    page.fill("#seed input", seed)
+    page.fill(".seed input", seed)
     if folded.count():
         folded.click()
-    before = page.get_attribute(".ag-grid", "data-started")
-    page.evaluate("document.querySelector('#draw').click()")
+    before = page.get_attribute("#gallery-grid", "data-set")
+    page.click("[data-draw]")
     page.wait_for_function(
-        "before => document.querySelector('.ag-grid').dataset.started !== before", arg=before
+        "before => document.querySelector('#gallery-grid').dataset.set !== before", arg=before
     )
-    page.wait_for_selector(".ag-grid[aria-busy=false]")
-    page.evaluate("scrollTo(0, 0)")
-
-
-def choose(page: Page, number: int, recolour: str) -> None:
-    """Choose a picture of the gallery, and recolour it."""
-    page.click(f"#gallery .ag-cell:nth-child({number}) .ag-picture")
-    page.click(f"[data-recolour={recolour}]")
-    page.wait_for_selector(".ag-strip-item img")
-    page.wait_for_timeout(1500)
-    page.mouse.move(640, 120)
+    page.wait_for_selector("#gallery-grid[aria-busy=false]")
     page.evaluate("scrollTo(0, 0)")
 
 
 def shot(page: Page) -> Image.Image:
     """Return what the window shows, when it has come to rest."""
+    page.mouse.move(640, 20)
     page.wait_for_timeout(800)
     return Image.open(io.BytesIO(page.screenshot())).convert("RGB")
 

@@ -37,12 +37,12 @@ LONGEST_REASON = 600
 #: How long a client may go on sending a body that is refused.
 DRAIN_SECONDS = 2.0
 
-#: The page may load what this server serves and nothing else. gradio writes scripts and styles
-#: into the page itself and compiles templates in it.
+#: What has no rules of its own may load what this server serves and nothing else. The pages of the
+#: REST API's documentation have scripts and styles written into them.
 CONTENT_SECURITY_POLICY = "; ".join(
     (
         "default-src 'self' data: blob:",
-        "script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:",
+        "script-src 'self' 'unsafe-inline'",
         "style-src 'self' 'unsafe-inline'",
         "frame-ancestors 'self'",
         "form-action 'self'",
@@ -260,13 +260,23 @@ class _StopReadingError(Exception):
     """Unwinds an app that is reading a body which was refused."""
 
 
-def refuse(status: int, reason: str, **headers: str) -> JSONResponse:
-    """Return an answer of the one form that all refusals have."""
+def refuse(status: int, reason: str, kind: str | None = None, **headers: str) -> JSONResponse:
+    """Return an answer of the one form that all refusals have.
+
+    Args:
+        status: of HTTP.
+        reason: for people, in one line.
+        kind: for programs, such as "busy"; see :func:`avatargan.web.streams.kind_of`.
+        headers: of the answer.
+    """
     # Half a surrogate pair, which JSON can carry, cannot be written as UTF-8.
     readable = reason.encode("utf-8", "backslashreplace").decode()
     if len(readable) > LONGEST_REASON:
         readable = f"{readable[:LONGEST_REASON]}..."
-    return JSONResponse({"detail": one_line(readable)}, status, headers)
+    problem = {"detail": one_line(readable)}
+    if kind is not None:
+        problem["kind"] = kind
+    return JSONResponse(problem, status, headers)
 
 
 def too_large(limit: int) -> JSONResponse:

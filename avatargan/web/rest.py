@@ -1,6 +1,6 @@
 """The REST API: JSON in, base64 PNGs with their recipes out."""
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, File, Request, Response
@@ -11,11 +11,14 @@ from starlette.responses import JSONResponse
 from avatargan.errors import AvatarGanError, BusyError
 from avatargan.pipeline import Avatar
 from avatargan.recipe import LARGEST_PSI
+from avatargan.transparency import can_remove_backgrounds
 from avatargan.version import __version__
 from avatargan.web.guard import refuse
+from avatargan.web.rest_jobs import add_job_routes, morph_formats, morph_sizes
 from avatargan.web.schemas import (
     AttributeOut,
     AttributesOut,
+    AvatarOut,
     AvatarsOut,
     AvatarsRequest,
     HealthOut,
@@ -30,6 +33,7 @@ from avatargan.web.schemas import (
     sliders_of,
 )
 from avatargan.web.service import AvatarService
+from avatargan.web.streams import NDJSON, kind_of, stream_lines
 
 PREFIX = "/api/v1"
 #: After which a client that was refused because of the others may try again.
@@ -56,14 +60,14 @@ def create_router(service: AvatarService) -> APIRouter:
         tags=["draw"],
         summary="Draw avatars from seeds, or again from recipes",
     )
-    def draw_avatars(body: AvatarsRequest) -> Response:
-        if body.recipes is not None:
-            return _pictures(service.stream(body.recipes))
-        seeds = body.seeds or service.random_seeds(body.count or 1)
-        recipes = service.recipes(
-            seeds, body.attributes, psi=body.psi, size=body.size, sliders=body.sliders
-        )
-        return _pictures(service.stream(recipes))
+    def draw_avatars(request: Request, body: AvatarsRequest) -> Response:
+        recipes = body.recipes
+        if recipes is None:
+            seeds = body.seeds or service.random_seeds(body.count or 1)
+            recipes = service.recipes(
+                seeds, body.attributes, psi=body.psi, size=body.size, sliders=body.sliders
+            )
+        return _pictures(request, service.stream(recipes))
 
     @router.post(
         "/avatars/variations",
@@ -72,8 +76,10 @@ def create_router(service: AvatarService) -> APIRouter:
         tags=["draw"],
         summary="Draw characters that look like one",
     )
-    def draw_variations(body: VariationsRequest) -> Response:
-        return _pictures(service.vary(body.recipe, body.strength, body.n, start=body.start))
+    def draw_variations(request: Request, body: VariationsRequest) -> Response:
+        return _pictures(
+            request, service.vary(body.recipe, body.strength, body.n, start=body.start)
+        )
 
     @router.post(
         "/avatars/recolourings",
@@ -82,8 +88,10 @@ def create_router(service: AvatarService) -> APIRouter:
         tags=["draw"],
         summary="Draw one character with every choice of an attribute",
     )
-    def draw_recolourings(body: RecolouringsRequest) -> Response:
-        return _pictures(service.recolour(body.recipe, body.attribute))
+    def draw_recolourings(request: Request, body: RecolouringsRequest) -> Response:
+        return _pictures(request, service.recolour(body.recipe, body.attribute))
+
+    add_job_routes(router, service, _REFUSALS)
 
     @router.post(
         "/mixes",
@@ -92,8 +100,9 @@ def create_router(service: AvatarService) -> APIRouter:
         tags=["draw"],
         summary="Draw children of two to four characters",
     )
-    def draw_mixes(body: MixesRequest) -> Response:
+    def draw_mixes(request: Request, body: MixesRequest) -> Response:
         return _pictures(
+            request,
             service.mix(
                 body.recipes,
                 body.n,
@@ -101,7 +110,7 @@ def create_router(service: AvatarService) -> APIRouter:
                 colours=body.colours,
                 strength=body.strength,
                 start=body.start,
-            )
+            ),
         )
 
     @router.get("/sliders", tags=["read"], summary="The sliders, what they do and how far")
@@ -146,6 +155,9 @@ def create_router(service: AvatarService) -> APIRouter:
             weights_sha256=service.pipeline.weights_sha256,
             renderer=service.pipeline.renderer.description,
             limits=LimitsOut.of(service.limits),
+            transparent=can_remove_backgrounds(),
+            morph_formats=morph_formats(),
+            morph_sizes=morph_sizes(service),
         )
 
     @router.get("/health", tags=["read"], summary="Whether the server is up")
@@ -179,15 +191,22 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(AvatarGanError, _explain_refusal)
 
 
-def _pictures(avatars: Iterable[Avatar]) -> Response:
+def _pictures(request: Request, avatars: Iterable[Avatar]) -> Response:
+    if NDJSON in request.headers.get("accept", ""):
+        return stream_lines(_lines(avatars), NDJSON)
     # pydantic writes megabytes of base64 several times faster than FastAPI's generic encoder.
     return Response(AvatarsOut.of(avatars).model_dump_json(), media_type="application/json")
 
 
+def _lines(avatars: Iterable[Avatar]) -> Generator[bytes, None, None]:
+    for avatar in avatars:
+        yield AvatarOut.of(avatar).model_dump_json().encode() + b"\n"
+
+
 def _explain_refusal(_: Request, error: Exception) -> JSONResponse:
     if isinstance(error, BusyError):
-        return refuse(503, str(error), **{"retry-after": str(RETRY_SECONDS)})
-    return refuse(422, str(error))
+        return refuse(503, str(error), kind_of(error), **{"retry-after": str(RETRY_SECONDS)})
+    return refuse(422, str(error), kind_of(error))
 
 
 def explain_invalid_body(_: Request, error: Exception) -> JSONResponse:

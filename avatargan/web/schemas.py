@@ -284,6 +284,11 @@ class AvatarOut(BaseModel):
         description="redraws the picture; seeds above 2^53-1 in it are strings of digits"
     )
 
+    @classmethod
+    def of(cls, avatar: Avatar) -> "AvatarOut":
+        """Encode an avatar."""
+        return cls(png=base64.b64encode(avatar.to_png()).decode("ascii"), recipe=avatar.recipe)
+
 
 class AvatarsOut(BaseModel):
     """What was drawn, in the order that was asked for."""
@@ -293,14 +298,7 @@ class AvatarsOut(BaseModel):
     @classmethod
     def of(cls, avatars: Iterable[Avatar]) -> "AvatarsOut":
         """Encode avatars."""
-        return cls(
-            avatars=[
-                AvatarOut(
-                    png=base64.b64encode(avatar.to_png()).decode("ascii"), recipe=avatar.recipe
-                )
-                for avatar in avatars
-            ]
-        )
+        return cls(avatars=[AvatarOut.of(avatar) for avatar in avatars])
 
 
 class RecipeOut(BaseModel):
@@ -337,6 +335,7 @@ class LimitsOut(BaseModel):
     body_bytes: int
     requests: int = Field(description="that may wait or be drawn at a time")
     seconds: float = Field(description="after which a request is given up")
+    export_pictures: int = Field(description="in one export")
 
     @classmethod
     def of(cls, limits: Limits) -> "LimitsOut":
@@ -351,6 +350,9 @@ class InfoOut(BaseModel):
     weights_sha256: str
     renderer: str
     limits: LimitsOut
+    transparent: bool = Field(description="whether backgrounds can be cut away")
+    morph_formats: list[str] = Field(description="of `/morphs`")
+    morph_sizes: list[int] = Field(description="of `/morphs`")
 
 
 class HealthOut(BaseModel):
@@ -360,6 +362,7 @@ class HealthOut(BaseModel):
 
 
 class Problem(BaseModel):
-    """Why a request was refused, in one line that names the field."""
+    """Why a request was refused."""
 
-    detail: str
+    detail: str = Field(description="in one line that names the field")
+    kind: str | None = Field(None, description="for programs: busy, option, recipe, picture, ...")

@@ -119,7 +119,7 @@ def create_app(
     root_path: str = "",
     allowed_hosts: Sequence[str] = (),
 ) -> "FastAPI":
-    """Return the app: the REST API, its documentation, and the browser app at "/".
+    """Return the app: the page at "/", the REST API, its documentation, gradio's endpoints.
 
     Args:
         service: what draws.
@@ -134,9 +134,10 @@ def create_app(
     from starlette.routing import Mount
 
     from avatargan.web import rest
+    from avatargan.web.endpoints import build_endpoints
     from avatargan.web.gradio_queue import complete_queue
     from avatargan.web.guard import RequestGuard
-    from avatargan.web.ui import build_ui, launch_options
+    from avatargan.web.page_files import PageRoute
 
     @asynccontextmanager
     async def lifespan(_: "FastAPI") -> AsyncIterator[None]:
@@ -167,27 +168,28 @@ def create_app(
         allowed_hosts=allowed_hosts,
         root_path=root_path,
     )
-    blocks = build_ui(service)
+    app.router.routes.append(PageRoute())
+    blocks = build_endpoints(service)
     blocks.state_session_capacity = MOST_SESSIONS
     blocks.queue(
         max_size=service.limits.requests,
         api_open=False,  # routes that would pass the queue by
         default_concurrency_limit=service.limits.requests,  # the service has the order
     )
+    # Last, so that it gets what is left of the paths: gradio_client finds it at the address of
+    # the app.
     gradio.mount_gradio_app(
         app,
         blocks,
         path="/",
-        **{
-            "show_error": False,
-            "max_file_size": service.limits.body_bytes,
-            "ssr_mode": False,
-            "mcp_server": False,
-            "run_history": False,
-            "enable_monitoring": False,
-            "root_path": root_path or None,
-            **launch_options(),
-        },
+        show_error=False,
+        max_file_size=service.limits.body_bytes,
+        ssr_mode=False,
+        mcp_server=False,
+        run_history=False,
+        enable_monitoring=False,
+        footer_links=["api"],
+        root_path=root_path or None,
     )
     [mount] = [route for route in app.routes if isinstance(route, Mount) and route.path == ""]
     complete_queue(blocks, mount.app)
@@ -305,7 +307,7 @@ def _load_service(
 
     with ThreadPoolExecutor(1) as background:
         loading = background.submit(load)
-        import avatargan.web.ui  # noqa: F401
+        import avatargan.web.endpoints  # noqa: F401
 
         pipeline = loading.result()
     from avatargan.web.service import AvatarService

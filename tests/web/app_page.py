@@ -1,5 +1,6 @@
-"""The browser app as its tests see it: what a visitor does, and what is on the page then."""
+"""The page as its tests see it: what a visitor does, and what is on the page then."""
 
+import base64
 import json
 from pathlib import Path
 
@@ -16,8 +17,9 @@ CHROMIUM_OPTIONS = (
     "--disable-sync",
 )
 DESKTOP = {"width": 1280, "height": 800}
-PHONE = {"width": 390, "height": 844}
+PHONE = {"width": 360, "height": 640}
 PATIENCE_MS = 30_000
+FEW_AND_SMALL = json.dumps({"count": 6, "size": 128})
 
 
 class AppPage:
@@ -30,123 +32,121 @@ class AppPage:
         *,
         locale: str = "en-US",
         viewport: dict[str, int] = DESKTOP,
-        storage: dict[str, str] | None = None,
+        dark: bool = False,
+        address: str = "/",
     ) -> None:
-        phone = viewport["width"] < 800
+        phone = viewport["width"] < 700
+        self.url = url.rstrip("/")
         self.context = browser.new_context(
-            viewport=viewport, locale=locale, has_touch=phone, is_mobile=phone
+            viewport=viewport,
+            locale=locale,
+            has_touch=phone,
+            is_mobile=phone,
+            color_scheme="dark" if dark else "light",
+            permissions=["clipboard-read", "clipboard-write"],
         )
-        for key, value in (storage or {}).items():
-            self.context.add_init_script(
-                f"localStorage.setItem({json.dumps(key)}, {json.dumps(value)})"
-            )
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(PATIENCE_MS)
         self.requests: list[str] = []
         self.problems: list[str] = []
-        self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.goto(url)
-        self.wait_for_pictures()
+        # Small and few: most tests do not look at the pictures.
+        self.context.add_init_script(
+            "localStorage.getItem('avatargan.settings') ?? "
+            f"localStorage.setItem('avatargan.settings', '{FEW_AND_SMALL}')"
+        )
+        self.page = self.new_tab(address)
+
+    def new_tab(self, address: str = "/"):
+        """Open another tab of the same visitor; the first is ``self.page``."""
+        page = self.context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("console", self._note)
+        page.goto(self.url + address)
+        expect(page.locator("#gallery-grid")).to_have_attribute(
+            "aria-busy", "false", timeout=PATIENCE_MS
+        )
+        return page
 
     def close(self) -> None:
         self.context.close()
         assert not self.problems, f"errors in the page's scripts: {self.problems}"
+        elsewhere = [
+            url for url in self.requests if not url.startswith((self.url, "blob:", "data:"))
+        ]
+        assert not elsewhere, f"the page asked others: {elsewhere}"
 
     # What a visitor does
 
+    def find(self, selector: str) -> Locator:
+        return self.page.locator(selector)
+
     def wait_for_pictures(self) -> None:
-        grid = self.page.locator("#gallery .ag-grid")
-        expect(grid).to_have_attribute("aria-busy", "false", timeout=PATIENCE_MS)
+        expect(self.find("#gallery-grid")).to_have_attribute(
+            "aria-busy", "false", timeout=PATIENCE_MS
+        )
+
+    def after_another_set(self, act) -> None:
+        """Do something and wait until other pictures than now are complete."""
+        before = self.find("#gallery-grid").get_attribute("data-set")
+        act()
+        expect(self.find("#gallery-grid")).not_to_have_attribute("data-set", before)
+        self.wait_for_pictures()
 
     def choose(self, attribute: str, choice: str) -> None:
-        self.page.locator(f"#choice-{attribute} input[value='{choice}']").check()
-
-    def set_count(self, count: int) -> None:
-        self.page.locator("#slider-count input").fill(str(count))
-
-    def type_seed(self, seed: str) -> None:
-        self.page.locator("#seed input").fill(seed)
+        self.find(f".controls [data-attribute={attribute}] input[value='{choice}']").check()
 
     def draw(self) -> None:
-        """Press the button and wait until other pictures than now are complete."""
-        self._draw_by(lambda: self.page.locator("#draw").click())
+        self.after_another_set(lambda: self.find("[data-draw]").click())
 
-    def draw_with_enter(self) -> None:
-        self._draw_by(lambda: self.page.locator("#seed input").press("Enter"))
+    def tab(self, name: str) -> None:
+        self.find(f"#tab-{name}").click()
 
-    def heart(self) -> None:
-        self.page.locator("#detail .ag-heart").click()
+    def pick(self, index: int) -> None:
+        self.find("#gallery-grid .picture").nth(index).click()
 
-    def open_tab(self, name: str) -> None:
-        self.page.get_by_role("tab", name=name).click()
-
-    def restore(self, png: bytes, name: str = "avatar.png") -> None:
-        self.open_tab("Restore")
-        self.page.locator("#restore input[type=file]").set_input_files(
-            {"name": name, "mimeType": "image/png", "buffer": png}
+    def open_file(self, name: str, content: bytes, kind: str = "image/png") -> None:
+        self.tab("picture")
+        self.find("#panel-of-picture input[type=file]").set_input_files(
+            {"name": name, "mimeType": kind, "buffer": content}
         )
-        self.page.locator("#restore .ag-verdict").wait_for()
 
     def download(self, button: str) -> tuple[str, bytes]:
         """Press a button of the page; return the file's name and content."""
         with self.page.expect_download() as info:
-            self.page.locator(button).click()
+            self.find(button).click()
         file: Download = info.value
         return file.suggested_filename, Path(file.path()).read_bytes()
 
-    def reload(self) -> None:
-        self.page.reload()
-        self.wait_for_pictures()
-
     # What is on the page
 
-    def chosen(self, attribute: str) -> str:
-        return self.page.locator(f"#choice-{attribute} input:checked").input_value()
+    def count(self) -> int:
+        return self.find("#gallery-grid .picture").count()
 
-    def seed(self) -> str:
-        return self.page.locator("#seed input").input_value()
+    def picture_on_screen(self) -> bytes:
+        """The file behind the chosen picture: what saving it by hand gives."""
+        encoded = self.page.evaluate(
+            """async () => {
+                const answer = await fetch(document.querySelector('.figure img').src);
+                const bytes = new Uint8Array(await answer.arrayBuffer());
+                return btoa(String.fromCharCode(...bytes));
+            }"""
+        )
+        return base64.b64decode(encoded)
 
-    def is_locked(self) -> bool:
-        lock = self.page.locator("#seed .ag-lock")
-        return lock.get_attribute("aria-pressed") == "true"
-
-    def recipes(self) -> list[dict]:
-        """The recipes of the gallery's pictures."""
-        cells = self.page.locator("#gallery [data-recipe]")
-        return [
-            json.loads(text)
-            for text in cells.evaluate_all("cells => cells.map(cell => cell.dataset.recipe)")
-        ]
-
-    def picture_in_detail(self) -> str:
-        return self.page.locator("#detail figure img").get_attribute("src")
-
-    def recipe_in_detail(self) -> dict:
-        return json.loads(self.page.locator("#detail .ag-detail").get_attribute("data-recipe"))
-
-    def shelf(self, name: str) -> Locator:
-        """The thumbnails of the favourites or the history."""
-        return self.page.locator(f"[data-shelf={name}] .ag-cell")
+    def settings(self) -> dict:
+        return json.loads(self.page.evaluate("localStorage.getItem('avatargan.settings')"))
 
     def toast(self) -> str:
-        """The text of Gradio's message in the corner."""
-        box = self.page.locator(".toast-body").first
-        box.wait_for()
-        return box.inner_text()
+        expect(self.find("#toast")).to_have_class("shown")
+        return self.find("#toast span").first.inner_text()
 
-    def toast_title(self) -> str:
-        """What a visitor reads above it."""
-        title = self.page.locator(".toast-title").first
-        shown = title.evaluate("node => getComputedStyle(node, '::after').content")
-        return json.loads(shown)
+    def overflow(self) -> int:
+        """How many pixels the page is wider than the window."""
+        return self.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
 
-    def width(self) -> int:
-        return self.page.evaluate("document.documentElement.scrollWidth")
-
-    def _draw_by(self, act) -> None:
-        started = "() => document.querySelector('#gallery .ag-grid').dataset.started"
-        before = self.page.evaluate(started)
-        act()
-        self.page.wait_for_function(f"before => ({started})() !== before", arg=before)
-        self.wait_for_pictures()
+    def _note(self, message) -> None:
+        # What a refused or failed request leaves behind is expected where tests provoke one.
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.problems.append(message.text)

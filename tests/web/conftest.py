@@ -78,9 +78,12 @@ def client(server_url: str) -> Iterator[httpx.Client]:
         yield session
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium."""
+    """A headless Chromium.
+
+    For a module, not a session: while playwright runs, nothing else in this thread can use asyncio.
+    """
     if not CHROMIUM.exists():
         pytest.skip(f"there is no Chromium at {CHROMIUM}; Debian's package is called chromium")
     with sync_playwright() as playwright:

@@ -12,8 +12,8 @@ from avatargan.export import ExportPlan
 from avatargan.pipeline import AvatarPipeline
 from avatargan.web import exports
 from avatargan.web.exports import ExportWishes, export_zip, plan_export
+from avatargan.web.jobs import Job, run_job
 from avatargan.web.service import AvatarService, Limits
-from avatargan.web.ui.jobs import Job, run_job
 
 
 @pytest.fixture(scope="module")

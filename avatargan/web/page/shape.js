@@ -1,0 +1,71 @@
+// Sliders along found directions: what a character looks like, in place.
+import { button, h, slider } from "./dom.js";
+import { sliderName, text } from "./language.js";
+
+// The amounts of the sliders that a recipe has.
+export function amountsOf(recipe) {
+  const amounts = {};
+  for (const step of recipe.steps ?? []) if (step.slider) amounts[step.slider] = step.amount;
+  return amounts;
+}
+
+// The recipe with one slider elsewhere; at 0 it has no step of its own.
+export function withSlider(recipe, { name, directions }, amount) {
+  const steps = (recipe.steps ?? []).filter((step) => step.slider !== name);
+  const place = (recipe.steps ?? []).findIndex((step) => step.slider === name);
+  if (amount !== 0) steps.splice(place < 0 ? steps.length : place, 0, { slider: name, amount, directions });
+  const { steps: _, ...rest } = recipe;
+  return steps.length > 0 ? { ...rest, format: 2, steps } : rest;
+}
+
+export function buildShape({ studio, backend, redraw, peek, report }) {
+  const fields = new Map();
+  const host = h("div", { class: "shape" }, h("p", { class: "note" }, text("loading")));
+
+  const reset = button({
+    label: text("shape_reset"), symbol: "undo", class: "small",
+    onclick: () => {
+      const { recipe } = studio.chosen;
+      const steps = (recipe.steps ?? []).filter((step) => !step.slider);
+      const { steps: _, ...rest } = recipe;
+      redraw(steps.length > 0 ? { ...rest, steps } : rest);
+    },
+  });
+
+  async function fill() {
+    let sliders;
+    try {
+      sliders = await backend.sliders();
+    } catch (error) {
+      host.replaceChildren(h("p", { class: "note" }, text("not_available")));
+      return report(error);
+    }
+    if (sliders.length === 0) return host.replaceChildren(h("p", { class: "note" }, text("not_available")));
+    for (const one of sliders) {
+      const largest = Math.max(Math.abs(one.min), Math.abs(one.max));
+      fields.set(
+        one.name,
+        slider({
+          label: sliderName(one.name), name: one.name, value: 0, min: one.min, max: one.max, step: one.step ?? largest / 20,
+          format: (value) => (value === 0 ? "0" : `${value > 0 ? "+" : "−"}${Math.abs(Math.round((100 * value) / largest))} %`),
+          changed: (value, finished) => {
+            const recipe = withSlider(studio.chosen.recipe, one, Math.round(value * 1000) / 1000);
+            if (finished) redraw(recipe);
+            else peek(recipe);
+          },
+        }),
+      );
+    }
+    host.replaceChildren(h("p", { class: "note" }, text("shape_note")), ...fields.values(), h("div", { class: "row" }, reset));
+    if (studio.chosen) update(studio.chosen);
+  }
+
+  function update({ recipe }) {
+    const amounts = amountsOf(recipe);
+    for (const [name, field] of fields) if (document.activeElement !== field.input || !field.matches(":active")) field.set(amounts[name] ?? 0);
+    reset.disabled = Object.keys(amounts).length === 0;
+  }
+
+  fill();
+  return { node: host, update };
+}
