@@ -1,7 +1,9 @@
 """The pipeline: seeds and attributes in, avatars with their recipes out."""
 
+import functools
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,6 +24,7 @@ from avatargan.errors import OptionError, RecipeError, did_you_mean
 from avatargan.latents import Latents, check_seed
 from avatargan.networks import ConditionalGenerator, Upscaler, load_upscaler
 from avatargan.networks.loading import generator_from_weights
+from avatargan.quality import Quality, choose_seeds, find_quality
 from avatargan.recipe import (
     Recipe,
     SliderStep,
@@ -37,7 +40,12 @@ from avatargan.sizes import sizes_for
 from avatargan.transparency import load_background_remover
 from avatargan.version import __version__
 from avatargan.weights import read_weights
-from avatargan.weights_header import GENERATOR_ROLE, SHIPPED_GENERATOR, shipped_weights
+from avatargan.weights_header import (
+    GENERATOR_ROLE,
+    SHIPPED_GENERATOR,
+    shipped_generators,
+    shipped_weights,
+)
 
 #: Clean and varied: the trade that looked best for the shipped weights.
 DEFAULT_PSI = 0.7
@@ -89,6 +97,9 @@ class AvatarPipeline:
         self.attributes: Taxonomy = generator.attributes
         self.sizes = sizes_for(generator.resolution)
         self.recipe_latents = RecipeLatents(generator, lambda: self.directions)
+        self._load_others: Callable[[Path], AvatarPipeline] | None = None
+        self._others: dict[str, AvatarPipeline] = {}
+        self._others_lock = threading.Lock()
 
     @classmethod
     def load(
@@ -117,7 +128,11 @@ class AvatarPipeline:
             generator = generator_from_weights(file)
             enlarger = load_upscaler(Path(upscaler) if upscaler is not None else None)
             renderer = create_renderer(generator, enlarger, device, engine)
-        return cls(generator, enlarger, renderer, file.sha256)
+        pipeline = cls(generator, enlarger, renderer, file.sha256)
+        pipeline._load_others = functools.partial(
+            cls.load, upscaler=upscaler, device=device, engine=engine
+        )
+        return pipeline
 
     @property
     def default_size(self) -> int:
@@ -188,7 +203,45 @@ class AvatarPipeline:
         """
         pending = iter(recipes)
         while chunk := list(islice(pending, self.renderer.chunk)):
-            yield from self._draw_chunk(chunk)
+            for _, run in groupby(chunk, key=attrgetter("weights_sha256")):
+                own = list(run)
+                yield from self.pipeline_of(own[0])._draw_chunk(own)
+
+    def has_weights_of(self, recipe: Recipe) -> bool:
+        """Tell whether the weights that a recipe names are these, or both were shipped.
+
+        All shipped generators have one space of w, so that their recipes mix and morph.
+        """
+        sha256 = recipe.weights_sha256
+        return sha256 == self.weights_sha256 or (
+            self._load_others is not None
+            and {sha256, self.weights_sha256} <= {*shipped_generators()}
+        )
+
+    def pipeline_of(self, recipe: Recipe, name: str = "") -> "AvatarPipeline":
+        """Return what draws a recipe: this pipeline, or one with the shipped weights it names.
+
+        Args:
+            recipe: from anywhere.
+            name: of the file that it came in, for the message.
+
+        Raises:
+            RecipeError: see :meth:`has_weights_of`.
+        """
+        sha256 = recipe.weights_sha256
+        if sha256 == self.weights_sha256:
+            return self
+        if self._load_others is None or not self.has_weights_of(recipe):
+            raise RecipeError(
+                f"{f'{name}: ' if name else ''}this recipe needs the weights with SHA-256 "
+                f"{sha256[:12]}..., loaded are those with {self.weights_sha256[:12]}..."
+            )
+        with self._others_lock:
+            if sha256 not in self._others:
+                other = self._load_others(shipped_generators()[sha256])
+                other._others[self.weights_sha256] = self
+                self._others[sha256] = other
+            return self._others[sha256]
 
     def vary(
         self, recipe: Recipe, strength: float = 0.3, n: int = 6, *, start: int = 0
@@ -418,11 +471,8 @@ class AvatarPipeline:
         """
         prefix = f"{name}: " if name else ""
         if recipe.weights_sha256 != self.weights_sha256:
-            raise RecipeError(
-                f"{prefix}this recipe needs the weights with SHA-256 "
-                f"{recipe.weights_sha256[:12]}..., loaded are those with "
-                f"{self.weights_sha256[:12]}..."
-            )
+            self.pipeline_of(recipe, name).check_recipe(recipe, name)
+            return
         if recipe.attributes.keys() != set(self.attributes):
             raise RecipeError(
                 f"{prefix}this recipe has the attributes {', '.join(recipe.attributes) or 'none'}; "
@@ -480,6 +530,66 @@ class AvatarPipeline:
             WeightsError: the directions file is damaged.
         """
         return find_directions(self.generator)
+
+    @cached_property
+    def quality(self) -> Quality | None:
+        """What predicts whether a character is drawn well; None where none holds for the weights.
+
+        Raises:
+            WeightsError: the file is damaged.
+        """
+        return find_quality(self.generator)
+
+    def quality_of(self, recipe: Recipe) -> float | None:
+        """Return how likely a character is drawn well, from 0 to 1.
+
+        None where nothing is known: with other weights than the shipped ones.
+
+        Raises:
+            RecipeError: the recipe cannot be drawn; see :meth:`check_recipe`.
+        """
+        self.check_recipe(recipe)
+        if self.quality is None:
+            return None
+        w = self.recipe_latents.w_of(recipe)
+        mean = w if w.ndim == 1 else w.mean(axis=0)
+        return float(self.quality.probabilities(mean[None], [self._style_of(recipe)])[0])
+
+    def is_good(self, recipe: Recipe) -> bool:
+        """Tell whether a character is likely drawn well; True where nothing is known."""
+        probability = self.quality_of(recipe)
+        if probability is None or self.quality is None:
+            return True
+        return probability >= self.quality.threshold(self._style_of(recipe))
+
+    def good_seeds(
+        self, candidates: Iterable[int], count: int, *, psi: float, **attributes: str
+    ) -> list[int]:
+        """Choose seeds whose characters are likely drawn well, in the order of the candidates.
+
+        For seeds that nobody has asked for: dice, not series. All are good where nothing is known.
+
+        Args:
+            candidates: seeds, as many as are asked for; endless, or ``MOST_TRIES`` for each.
+            count: how many to choose.
+            psi: see :meth:`generate`.
+            attributes: the same choices for all; see :meth:`generate`.
+
+        Raises:
+            OptionError: as for :meth:`generate`.
+        """
+        if self.quality is None:
+            return list(islice(candidates, count))
+
+        def score(seed: int) -> tuple[float, bool]:
+            [recipe] = self.recipes(seed, psi=psi, size=self.default_size, **attributes)
+            return self.quality_of(recipe) or 0.0, self.is_good(recipe)
+
+        return list(choose_seeds(candidates, count, score))
+
+    def _style_of(self, recipe: Recipe) -> int:
+        identity = self.attributes.identity
+        return self.attributes.index(identity, recipe.attributes[identity]) if identity else 0
 
     def _labels(self, recipe: Recipe) -> list[int]:
         """Return the index of each attribute's choice, in the order of the taxonomy."""

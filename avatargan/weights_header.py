@@ -5,6 +5,8 @@ metadata holds ``format`` ("avatargan"), ``role``, ``architecture``, ``resolutio
 ``w_dim`` and ``attributes`` (JSON: the choices of each attribute, in index order).
 """
 
+import functools
+import hashlib
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +26,7 @@ UPSCALER_ROLE = "x4 upscaler"
 MATTING_ROLE = "matting"
 SECOND_LOOK_ROLE = "face second look"
 TAGGER_ROLE = "tagger"
+QUALITY_ROLE = "quality"
 ATTRIBUTE_HEAD_ROLE = "attribute head"
 DIRECTIONS_ROLE = "directions"
 EDIT_ENCODER_ROLE = "edit encoder"
@@ -31,7 +34,10 @@ EDIT_ENCODER_ROLE = "edit encoder"
 SHIPPED_GENERATOR = "avatar128.safetensors"
 #: The first generator, whose colours leak a little; what fine-tuning and distilling start from.
 FIRST_GENERATOR = "avatar128.safetensors"
+#: All generators that were ever shipped, the newest first: their recipes stay drawable.
+SHIPPED_GENERATORS = tuple(dict.fromkeys((SHIPPED_GENERATOR, FIRST_GENERATOR)))
 SHIPPED_CRITIC = "avatar128-critic.safetensors"
+SHIPPED_QUALITY = "quality.safetensors"
 SHIPPED_UPSCALER = "upscaler-x4.safetensors"
 SHIPPED_MATTING = "matting.safetensors"
 SHIPPED_SECOND_LOOK = "face-second-look.safetensors"
@@ -170,3 +176,10 @@ def shipped_weights(name: str) -> Path:
     package = Path(__file__).parent
     installed = package / "shipped_weights" / name
     return installed if installed.exists() else package.parent / "weights" / name
+
+
+@functools.cache
+def shipped_generators() -> Mapping[str, Path]:
+    """Return the shipped generators by their SHA-256, which recipes name them by."""
+    paths = [shipped_weights(name) for name in SHIPPED_GENERATORS]
+    return {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in paths if path.exists()}

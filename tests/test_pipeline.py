@@ -15,6 +15,7 @@ from avatargan.errors import AvatarGanError, OptionError, RecipeError
 from avatargan.latents import Latents
 from avatargan.morph import plan_morph
 from avatargan.recipe import Recipe, read_recipe
+from avatargan.weights_header import FIRST_GENERATOR, shipped_weights
 from tests.conftest import write_generator
 
 MANY = range(64)
@@ -189,6 +190,22 @@ def test_recipes_of_other_weights_are_refused(pipe, other_pipe):
     recipe = other_pipe.recipes(1)[0]
     with pytest.raises(RecipeError, match="needs the weights with SHA-256"):
         list(pipe.draw([recipe]))
+
+
+def test_recipes_of_the_first_weights_draw_what_they_drew(pipe):
+    """And their characters share the space of w with those of the newest."""
+    first = AvatarPipeline.load(shipped_weights(FIRST_GENERATOR), device="cpu")
+    new, old = (
+        pipe.recipes([5, 6], size=128, hair="pink"),
+        first.recipes([5, 6], size=128, hair="pink"),
+    )
+    drawn = list(pipe.draw([new[0], old[0], old[1], new[1]]))
+    assert [avatar.recipe for avatar in drawn] == [new[0], old[0], old[1], new[1]]
+    expected = list(first.draw(old))
+    assert [digest(avatar) for avatar in drawn[1:3]] == [digest(avatar) for avatar in expected]
+    assert digest(drawn[0]) != digest(drawn[1])
+    assert np.array_equal(pipe.latents(new).w, first.latents(old).w)
+    assert np.array_equal(pipe.latents(old).w, first.latents(old).w)
 
 
 @pytest.mark.parametrize(

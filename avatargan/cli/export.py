@@ -55,8 +55,13 @@ def export(
         int | None, typer.Option(metavar="N", min=1, help="How many characters; 1 by default.")
     ] = None,
     seed: Annotated[
-        str, typer.Option(metavar="INTEGER", help="The first seed, 0 to 2^63-1; others follow.")
-    ] = "0",
+        str | None,
+        typer.Option(
+            metavar="INTEGER",
+            help="The first seed, 0 to 2^63-1; others follow. By default those from 0 on whose "
+            "characters are likely drawn well.",
+        ),
+    ] = None,
     seeds: Annotated[
         str | None,
         typer.Option(metavar="LIST", help="Exactly these seeds and ranges, such as 1-4,9."),
@@ -155,6 +160,10 @@ def export(
         bool,
         typer.Option("--allow-duplicates", help="Keep characters that look like an earlier one."),
     ] = False,
+    any_quality: Annotated[
+        bool,
+        typer.Option("--any-quality", help="Keep characters, too, that are likely drawn badly."),
+    ] = False,
     licence: Annotated[
         str | None,
         typer.Option(metavar="TEXT", help="The licence of your weights, for the manifest."),
@@ -184,11 +193,11 @@ def export(
             f"there is no way to distribute called '{distribute}'"
             f"{did_you_mean(distribute, DISTRIBUTORS)} (ways: {', '.join(DISTRIBUTORS)})"
         )
-    if seeds is not None and (from_csv is not None or count is not None or seed != "0"):
+    if seeds is not None and (from_csv is not None or count is not None or seed is not None):
         raise OptionError("--seeds names every character: leave --seed, --count, --from-csv out")
     if from_csv is not None and count is not None:
         raise OptionError("--from-csv has one character per row: leave --count out")
-    first_seed = parse_seed(seed)
+    first_seed = 0 if seed is None else parse_seed(seed)
     sheet_options = _sheet_options(
         sheet,
         _atlases(atlas),
@@ -227,6 +236,8 @@ def export(
         sheet=sheet_options,
         allow_duplicates=allow_duplicates,
         min_confidence=min_confidence,
+        # A series that somebody names is drawn as it is.
+        any_quality=any_quality or seed is not None,
         licence_name=licence,
         device=device,
         engine=engine,
@@ -245,9 +256,10 @@ def export(
     if distribute is not None:
         from avatargan.export.ray_studio import RayStudio
 
-        exporter = Exporter(plan, folder, RayStudio(plan, weights, upscaler, device, engine))
+        ray_studio = RayStudio(plan, weights, upscaler, device, engine)
+        exporter = Exporter(plan, folder, ray_studio, pipeline.is_good)
     else:
-        exporter = Exporter(plan, folder, studio)
+        exporter = Exporter(plan, folder, studio, pipeline.is_good)
     try:
         for _ in progress(exporter.run(), exporter.steps, unit="file", quiet=quiet):
             pass

@@ -1,7 +1,7 @@
 """``avatargan generate``: avatars into a folder, each with its recipe inside."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -132,6 +132,13 @@ def generate(
         Path | None,
         typer.Option(metavar="FILE.png", help="Also write all of them on one contact sheet."),
     ] = None,
+    any_quality: Annotated[
+        bool,
+        typer.Option(
+            "--any-quality",
+            help="Take any random seeds, also where a character is likely drawn badly.",
+        ),
+    ] = False,
     save_latents: Annotated[
         Path | None,
         typer.Option(metavar="FILE.npz", help="Also write z, w, labels, seeds and psi."),
@@ -170,6 +177,7 @@ def generate(
     plan: RecipePlan | LatentsPlan
     recipe: Recipe | None = None
     sliders = parse_sliders(slide or [])
+    pipeline: AvatarPipeline | None = None
     if from_latents is not None:
         from avatargan.latents import Latents
 
@@ -181,13 +189,21 @@ def generate(
         plan = RedrawPlan(recipe, from_recipe.stem, attributes, fields, sliders)
     else:
         several = 1 if vary is not None or count is None else count
-        chosen_seeds = _choose_seeds(seed, seeds, several, quiet)
+        chosen_seeds: Sequence[int]
+        if seeds is not None:
+            chosen_seeds = parse_seeds(seeds)
+        elif seed is not None:
+            chosen_seeds = consecutive_seeds(parse_seed(seed), several)
+        else:
+            pipeline = load_pipeline(weights, upscaler, device, engine)
+            chosen_seeds = _roll_seeds(pipeline, several, attributes, fields, any_quality, quiet)
         plan = SeedsPlan(chosen_seeds, attributes, fields, sliders)
     if vary is not None and not isinstance(plan, LatentsPlan):
         plan = VariationsPlan(plan, vary, count or 1)
 
     files = _check_outputs(plan, out, sheet, save_latents, overwrite)
-    pipeline = load_pipeline(weights, upscaler, device, engine)
+    if pipeline is None:
+        pipeline = load_pipeline(weights, upscaler, device, engine)
     if recipe is not None:
         pipeline.check_recipe(recipe, str(from_recipe))
     if dry_run:
@@ -220,14 +236,28 @@ def _refuse_contradictions(given: set[str]) -> None:
                 raise OptionError(f"--count with {option} counts variations: it needs --vary")
 
 
-def _choose_seeds(seed: str | None, seeds: str | None, count: int, quiet: bool) -> Sequence[int]:
-    if seeds is not None:
-        return parse_seeds(seeds)
-    if seed is not None:
-        return consecutive_seeds(parse_seed(seed), count)
-    first = secrets.randbelow(RANDOM_SEEDS)
-    note(f"drawn at random: --seed {first}", quiet=quiet)
-    return consecutive_seeds(first, count)
+def _roll_seeds(
+    pipeline: "AvatarPipeline",
+    count: int,
+    attributes: Mapping[str, str],
+    fields: Mapping[str, Any],
+    any_quality: bool,
+    quiet: bool,
+) -> Sequence[int]:
+    """Return random seeds: consecutive ones, or such whose characters are likely drawn well."""
+    from avatargan.pipeline import DEFAULT_PSI
+
+    if any_quality or pipeline.quality is None:
+        first = secrets.randbelow(RANDOM_SEEDS)
+        note(f"drawn at random: --seed {first}", quiet=quiet)
+        return consecutive_seeds(first, count)
+    rolled = iter(lambda: secrets.randbelow(RANDOM_SEEDS), None)
+    psi = fields.get("psi", DEFAULT_PSI)
+    seeds = pipeline.good_seeds(rolled, count, psi=psi, **attributes)
+    given = f"--seed {seeds[0]}" if count == 1 else f"--seeds {','.join(map(str, seeds))}"
+    if count <= LISTED:
+        note(f"drawn at random: {given}", quiet=quiet)
+    return seeds
 
 
 def _check_outputs(

@@ -153,7 +153,7 @@ def _open(path: Path, pipeline: "AvatarPipeline") -> _Drawable | Verdict:
         return Verdict(file, NO_RECIPE)
     try:
         recipe = recipe_of(image)
-        if recipe.weights_sha256 != pipeline.weights_sha256:
+        if not pipeline.has_weights_of(recipe):
             needed = f"needs those with SHA-256 {recipe.weights_sha256}"
             return Verdict(file, OTHER_WEIGHTS, reason=needed)
         pipeline.check_recipe(recipe)

@@ -1,6 +1,5 @@
 """From what a user asks for to a plan, and from a plan to what carries it out."""
 
-import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +18,7 @@ from avatargan.latents import check_seed
 from avatargan.pipeline import DEFAULT_PSI, AvatarPipeline
 from avatargan.transparency import load_background_remover
 from avatargan.version import __version__
-from avatargan.weights_header import SHIPPED_GENERATOR, shipped_weights
+from avatargan.weights_header import shipped_generators
 
 
 def create_plan(
@@ -40,6 +39,7 @@ def create_plan(
     sheet: SheetOptions | None = None,
     allow_duplicates: bool = False,
     min_confidence: float | None = None,
+    any_quality: bool = True,
     licence_name: str | None = None,
     device: str = "auto",
     engine: str = "auto",
@@ -63,6 +63,8 @@ def create_plan(
         sheet: how sprite sheets are laid out, if there are to be any.
         allow_duplicates: keep characters that look like an earlier one.
         min_confidence: how sure the judge must be of every attribute it knows.
+        any_quality: keep characters, too, that are likely drawn badly
+            (:mod:`avatargan.quality`), as a series that somebody named must.
         licence_name: the licence that the manifest names.
         device: the device that the pipeline was loaded for.
         engine: the engine that the pipeline was loaded for.
@@ -91,6 +93,7 @@ def create_plan(
     if min_confidence is not None:
         judge_sha256 = TaggerJudge.load(taxonomy).sha256
     device, engine = choose_engine(device, engine)
+    quality = pipeline.quality
     plan = ExportPlan(
         version=__version__,
         weights_sha256=pipeline.weights_sha256,
@@ -114,8 +117,9 @@ def create_plan(
         allow_duplicates=allow_duplicates,
         min_confidence=min_confidence,
         judge_sha256=judge_sha256,
+        quality_sha256=None if any_quality or quality is None else quality.sha256,
         licence=licence.licence_of(
-            licence_name, shipped_weights=pipeline.weights_sha256 == _shipped_sha256()
+            licence_name, shipped_weights=pipeline.weights_sha256 in shipped_generators()
         ),
     )
     check_plan(plan, pipeline.sizes)
@@ -197,8 +201,3 @@ def _digest(network: nn.Module) -> str:
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-@functools.cache
-def _shipped_sha256() -> str:
-    return hashlib.sha256(shipped_weights(SHIPPED_GENERATOR).read_bytes()).hexdigest()

@@ -12,7 +12,15 @@ from avatargan.export.templates import SUFFIX
 
 #: Columns on the left and on the right of those of the attributes.
 LEFT = ("file", "seed")
-RIGHT = ("psi", "size", "transparent", "weights_sha256", "version", "licence")
+RIGHT = (
+    "psi",
+    "size",
+    "transparent",
+    "rolled_by_quality",
+    "weights_sha256",
+    "version",
+    "licence",
+)
 #: What makes a spreadsheet compute a cell.
 _FORMULAS = ("=", "+", "-", "@")
 #: Only for Ren'Py characters.
@@ -30,6 +38,7 @@ def lines(plan: ExportPlan, pictures: Iterable[PlannedPicture]) -> Iterator[byte
             "psi": recipe.psi,
             "size": recipe.size,
             "transparent": plan.transparent,
+            "rolled_by_quality": plan.quality_sha256 is not None,
             "weights_sha256": recipe.weights_sha256,
             "version": recipe.version,
             "licence": plan.licence,
@@ -55,7 +64,8 @@ def table(plan: ExportPlan, pictures: Iterable[PlannedPicture]) -> Iterator[byte
             *(recipe.attributes[name] for name in attributes),
             recipe.psi,
             recipe.size,
-            "true" if plan.transparent else "false",
+            _yes_or_no(plan.transparent),
+            _yes_or_no(plan.quality_sha256 is not None),
             recipe.weights_sha256,
             recipe.version,
             plan.licence,
@@ -63,6 +73,10 @@ def table(plan: ExportPlan, pictures: Iterable[PlannedPicture]) -> Iterator[byte
         if plan.renpy is not None:
             cells.append(image_name(picture.file.removesuffix(SUFFIX)))
         yield _row(cells)
+
+
+def _yes_or_no(value: bool) -> str:
+    return "true" if value else "false"
 
 
 def _row(cells: Iterable[object]) -> bytes:

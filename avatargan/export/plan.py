@@ -92,6 +92,7 @@ class ExportPlan(BaseModel):
         name: template of the file names.
         renpy: the image tag of a Ren'Py character, which file names then begin with.
         min_confidence: how sure the judge must be of every attribute it knows.
+        quality_sha256: of the predictor that leaves likely misfits out, where one does.
         device: what the pictures are drawn on; with ``engine`` it decides the last bits.
     """
 
@@ -121,6 +122,7 @@ class ExportPlan(BaseModel):
     allow_duplicates: bool = False
     min_confidence: float | None = None
     judge_sha256: str | None = None
+    quality_sha256: str | None = None
     licence: str
 
     @classmethod

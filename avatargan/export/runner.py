@@ -5,7 +5,7 @@ how much was finished before, how fast, or where. So an export that was killed a
 in the same files, byte for byte, as one that ran undisturbed.
 """
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b, sha256
 
@@ -22,6 +22,10 @@ from avatargan.export.studio import FinishedPicture, Studio
 from avatargan.export.templates import name_key
 from avatargan.parallel import ordered_map
 from avatargan.pictures import open_picture
+from avatargan.recipe import Recipe
+
+#: After so many likely misfits in a row the next seed is taken: a large psi has few others.
+MOST_MISFITS = 20
 
 
 class Exporter:
@@ -31,12 +35,20 @@ class Exporter:
         plan: what to export; :func:`avatargan.export.plan.check_plan` has found it possible.
         folder: where to.
         studio: what draws.
+        is_good: tells whether a character is likely drawn well, for plans that want it.
     """
 
-    def __init__(self, plan: ExportPlan, folder: ExportFolder, studio: Studio) -> None:
+    def __init__(
+        self,
+        plan: ExportPlan,
+        folder: ExportFolder,
+        studio: Studio,
+        is_good: Callable[[Recipe], bool] | None = None,
+    ) -> None:
         self.plan = plan
         self.folder = folder
         self.studio = studio
+        self.is_good = is_good if plan.quality_sha256 is not None else None
         self.redrawn = 0
         self._seeds = np.zeros(plan.count, dtype=np.int64)
         self._seen = None if plan.allow_duplicates else SeenPictures(plan.count)
@@ -127,6 +139,8 @@ class Exporter:
         """Draw attempts, with their next seeds for as long as the judge does not agree."""
         pending = list(attempts)
         while pending:
+            for attempt in pending:
+                self._pass_misfits(attempt)
             recipes = [picture.recipe for attempt in pending for picture in attempt.pictures]
             drawn = iter(list(self.studio.draw(recipes)))
             for attempt in pending:
@@ -134,6 +148,15 @@ class Exporter:
             pending = [attempt for attempt in pending if not attempt.agreed]
             for attempt in pending:
                 attempt.try_next("the judge did not see the attributes")
+
+    def _pass_misfits(self, attempt: "_Attempt") -> None:
+        """Go on to a seed whose character is likely drawn well, but not for ever."""
+        if self.is_good is None or not self.plan.chooses_seed(attempt.character):
+            return
+        for _ in range(MOST_MISFITS):
+            if self.is_good(attempt.pictures[0].recipe):
+                return
+            attempt.try_next("it was likely drawn badly")
 
     def _acceptable(self, attempt: "_Attempt") -> bool:
         if not self.plan.chooses_seed(attempt.character):

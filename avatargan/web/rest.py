@@ -63,7 +63,9 @@ def create_router(service: AvatarService) -> APIRouter:
     def draw_avatars(request: Request, body: AvatarsRequest) -> Response:
         recipes = body.recipes
         if recipes is None:
-            seeds = body.seeds or service.random_seeds(body.count or 1)
+            seeds = body.seeds or service.random_seeds(
+                body.count or 1, body.attributes, psi=body.psi, any_quality=body.any_quality
+            )
             recipes = service.recipes(
                 seeds, body.attributes, psi=body.psi, size=body.size, sliders=body.sliders
             )

@@ -188,6 +188,9 @@ class AvatarsRequest(Request):
     sliders: Annotated[dict[Name, Amount], Field(max_length=100)] = Field(
         {}, description="amounts by name; names and ranges are at `/api/v1/sliders`"
     )
+    any_quality: Annotated[bool, Field(strict=True)] = Field(
+        False, description="roll any seeds, also where a character is likely drawn badly"
+    )
     recipes: Annotated[list[RecipeJson], Field(min_length=1, max_length=LARGEST_LIST)] | None = (
         Field(None, description="pictures to draw again, in place of all other fields")
     )

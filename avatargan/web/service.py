@@ -5,6 +5,7 @@ in small portions, first come first served, so that one picture does not wait fo
 thirty-six. What nobody waits for any more (see :mod:`avatargan.web.waiting`) is dropped.
 """
 
+import itertools
 import secrets
 import threading
 import time
@@ -103,14 +104,32 @@ class AvatarService:
         """The truncation where nobody asks for another."""
         return DEFAULT_PSI
 
-    def random_seeds(self, count: int) -> list[int]:
-        """Return fresh seeds, each below 2^32.
+    def random_seeds(
+        self,
+        count: int,
+        attributes: Mapping[str, str | Sequence[str]] | None = None,
+        *,
+        psi: float = DEFAULT_PSI,
+        any_quality: bool = False,
+    ) -> list[int]:
+        """Return fresh seeds, each below 2^32, whose characters are likely drawn well.
+
+        Args:
+            count: how many.
+            attributes: what they will be drawn with; of lists nothing is read.
+            psi: what they will be drawn with.
+            any_quality: take the first that come.
 
         Raises:
-            OptionError: the count is not from 1 to the limit.
+            OptionError: the count is not from 1 to the limit, or there is no such attribute or
+                choice.
         """
         self._check_count(count)
-        return [secrets.randbelow(ROLLED_SEEDS) for _ in range(count)]
+        rolled = iter(lambda: secrets.randbelow(ROLLED_SEEDS), None)
+        if any_quality:
+            return list(itertools.islice(rolled, count))
+        alike = {n: choice for n, choice in (attributes or {}).items() if isinstance(choice, str)}
+        return self.pipeline.good_seeds(rolled, count, psi=psi, **alike)
 
     def recipes(
         self,

@@ -20,6 +20,7 @@ FIELDS = {
     "psi",
     "size",
     "transparent",
+    "rolled_by_quality",
     "weights_sha256",
     "version",
     "licence",
@@ -41,7 +42,12 @@ def test_both_manifests_say_what_every_picture_was_drawn_from(export, small, tmp
         assert entry["weights_sha256"] == small.weights_sha256
         assert entry["version"] == __version__
         assert row.keys() == (FIELDS - {"attributes"}) | set(recipe.attributes)
-        flat = {**entry, **entry["attributes"], "transparent": "false"}
+        flat = {
+            **entry,
+            **entry["attributes"],
+            "transparent": "false",
+            "rolled_by_quality": "false",
+        }
         assert row == {column: str(flat[column]) for column in row}
 
 
