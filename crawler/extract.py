@@ -246,6 +246,8 @@ class _Reader:
         reference = styled[1].strip() if styled else value
         if is_set:
             reference = _largest_of_set(value) or value
+        if not reference.strip():  # it would be the page itself
+            return None
         return absolute_url(self._page.base, reference, self._site.ignore_parameters)
 
     def _where_pictures_may_be(self) -> str | None:
@@ -325,7 +327,7 @@ def _read_post(
         accepted = accepted and str(value) in allowed
     image = jmespath.search(rules.fields.image, post)
     content.matches["api.fields.image"] += isinstance(image, str)
-    if not accepted or not isinstance(image, str):
+    if not accepted or not isinstance(image, str) or not image.strip():
         return None
     url = absolute_url(page.url, image, site.ignore_parameters)
     if url is None:

@@ -555,10 +555,17 @@ class Ledger:
         return new
 
     def page_gone(self, page: Target, reason: str, *, wish: bool) -> None:
-        """Record that a page that was read before is no longer there, or not for us."""
+        """Record that a page that was read before is no longer there, or not for us.
+
+        It no longer names its pictures, and is read in full when it is asked for again.
+        """
         with self.transaction() as connection:
             before = _kept_on_page(connection, page)
-            connection.execute("DELETE FROM links WHERE page_id = ?", (page.id,))
+            connection.execute(
+                "DELETE FROM links WHERE page_id = ?"
+                " AND target_id IN (SELECT id FROM targets WHERE kind = 'image')",
+                (page.id,),
+            )
             connection.execute(
                 "UPDATE targets SET etag = NULL, last_modified = NULL WHERE id = ?", (page.id,)
             )
@@ -1034,7 +1041,7 @@ def _add_target(
             state = "pending"
             kept = _keeps_picture(connection, number)
             judged = kept or (known["state"] == "refused" and known["status"] in (200, 304))
-            if found.kind == "image" and judged:
+            if found.kind == "image" and judged and not _is_gone(connection, number):
                 # Asked for again only if the server can answer "not modified".
                 has_validator = known["etag"] or known["last_modified"]
                 if not (recheck_images and has_validator):
@@ -1113,6 +1120,16 @@ def _clear_marks_of_page(connection: sqlite3.Connection, page: Target) -> None:
 def _keeps_picture(connection: sqlite3.Connection, target_id: int) -> bool:
     row = connection.execute(
         "SELECT 1 FROM sources WHERE target_id = ? AND superseded_at IS NULL", (target_id,)
+    ).fetchone()
+    return row is not None
+
+
+def _is_gone(connection: sqlite3.Connection, target_id: int) -> bool:
+    """Whether the last answer of a URL was no longer the picture that is kept from it."""
+    row = connection.execute(
+        "SELECT 1 FROM sources WHERE target_id = ? AND superseded_at IS NULL"
+        " AND gone_by = 'answer'",
+        (target_id,),
     ).fetchone()
     return row is not None
 

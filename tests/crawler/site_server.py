@@ -26,6 +26,7 @@ DEFAULTS = {
     "robots": "User-agent: *\nDisallow: /private/\n",
     "robots_status": 200,
     "robots_delay": 0,
+    "robots_to": None,  # redirect robots.txt there
     "status": None,  # answer this to everything but robots.txt
     "hazards": False,
     "validators": True,
@@ -141,6 +142,9 @@ class Handler(BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         if path == "/robots.txt":
             time.sleep(config["robots_delay"])
+            if config["robots_to"] is not None:
+                self.send(302, b"", "text/plain", {"Location": config["robots_to"]})
+                return
             self.send(config["robots_status"], config["robots"].encode(), "text/plain")
         elif path in config["policies"]:
             self.send(200, config["policies"][path].encode(), "application/octet-stream")
@@ -356,7 +360,8 @@ class Handler(BaseHTTPRequestHandler):
     def not_modified(self, name):
         same = self.headers.get("If-None-Match") == f'"{name}"'
         if same and self.server.config["validators"]:
-            self.send(304, b"", "text/plain")
+            kind = "image_headers" if name.endswith(".png") else "page_headers"
+            self.send(304, b"", "text/plain", self.server.config[kind])
             return True
         return False
 
