@@ -31,7 +31,7 @@ _VALUED = ("max-image-preview", "max-snippet", "max-video-preview", "unavailable
 # "no ai", "no-image-ai", "no_index" are the words without gaps.
 _GAP = re.compile(r"\bno(?:[\s_-]*image)?[\s_-]+(?=(?:image|ai|index|follow|ml|tdm|train)\b)")
 _FOR_ONE_CRAWLER = re.compile(r"\s*[\"']?([a-z*][a-z0-9_.*-]*)(?:/[^\s:]*)?(?:\s*\([^)]*\))?\s*:")
-_SEPARATORS = re.compile(r"[\s,;\"'\[\]]+")
+_WORD = re.compile(r"[a-z][a-z-]*")
 
 # Uses that making a training set falls under, in the vocabularies of Content-Signal, of
 # Content-Usage and of the drafts before them.
@@ -39,7 +39,7 @@ _TRAINING = {
     *("ai", "bots", "tdm", "genai", "train", "training"),
     *("ai-train", "train-ai", "ai-training", "genai-train", "train-genai", "genai-training"),
 }
-_PREFERENCE = re.compile(r"([a-z][a-z_-]*)\s*[=:]\s*[\"']?(\?[01]|[a-z0-9]+)")
+_PREFERENCE = re.compile(r"(?<![a-z_-])([a-z][a-z_-]*+)\s*[=:]\s*[\"']?(\?[01]|[a-z0-9]+)")
 _NO = {"n", "no", "?0", "0", "false", "none", "disallow", "deny"}
 _YES = {"y", "yes", "?1", "1", "true", "allow"}
 
@@ -58,7 +58,9 @@ def robots_directives(values: Iterable[str]) -> set[str]:
                 for_us = name[1].strip("*") in ("", PRODUCT)
                 part = part[name.end() :]
             if for_us:
-                words |= {word.replace("-", "") for word in _SEPARATORS.split(part) if word}
+                found = {word.replace("-", "") for word in _WORD.findall(part)}
+                is_valued = name is not None and name[1] in _VALUED
+                words |= found - {"none"} if is_valued else found
     return words
 
 

@@ -3,13 +3,14 @@
 import json
 
 import pytest
+from multidict import CIMultiDict
 
 from crawler.forget import forget, plan_forgetting_gone
 from crawler.ledger import Ledger
 from crawler.manifest import read_manifest
 from crawler.report import make_report
 from crawler.robots import read_ai_txt, read_robots, with_reservations
-from crawler.wishes import path_matches
+from crawler.wishes import Wishes, path_matches
 from tests.crawler.helpers import crawl, quick_command
 
 PAGE, PICTURE = "http://a.dev/art/1", "http://a.dev/img/1.png"
@@ -76,6 +77,12 @@ def test_ai_txt_and_a_page_in_its_place():
     assert rules.allows(PAGE)
     assert rules.why_refused(PICTURE) == "forbidden by /ai.txt"
     assert read_ai_txt(b"  <!doctype html>\nUser-agent: *\nDisallow: /") is None
+
+
+def test_values_of_any_length_take_no_time():
+    for value in ("ai-" * 300_000, "no " * 100_000, "x:" * 100_000, "a" + " " * 300_000):
+        headers = CIMultiDict({"X-Robots-Tag": value, "Content-Usage": value})
+        assert Wishes(headers).against_collecting is None
 
 
 def test_patterns_with_many_stars_take_no_time():
