@@ -31,7 +31,7 @@ def test_transparency_counts_and_what_lies_under_it_does_not():
 
 @pytest.fixture(scope="module")
 def faces(pipe):
-    return pipe.generate(range(60), size=128)
+    return pipe.generate(range(30), size=128)
 
 
 def test_characters_are_told_apart(faces):
@@ -49,9 +49,9 @@ def test_clearly_other_hair_makes_another_picture(pipe):
 
 
 def test_pictures_that_nobody_can_tell_apart_count_as_one(pipe, faces):
-    hardly = [vary(avatar.recipe, 0.01, 1)[0] for avatar in faces[:20]]
+    hardly = [vary(avatar.recipe, 0.01, 1)[0] for avatar in faces[:10]]
     near = [
         distance(avatar.image, other.image) <= NEAR_DUPLICATE_BITS
         for avatar, other in zip(faces, pipe.draw(hardly), strict=False)
     ]
-    assert sum(near) >= 18
+    assert sum(near) >= 9

@@ -29,7 +29,7 @@ def picture(avatar: dict) -> bytes:
 def refusal(response: httpx.Response, status: int) -> str:
     assert response.status_code == status, response.text
     body = response.json()
-    assert list(body) == ["detail"]
+    assert list(body) in (["detail"], ["detail", "kind"])
     assert "\n" not in body["detail"]
     return body["detail"]
 
@@ -365,7 +365,7 @@ def test_names_of_fields_cannot_break_the_line_of_a_refusal(client):
     assert "there is no field ' '" in refusal(client.post("/api/v1/avatars", json={"\n": 1}), 422)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(path=st.sampled_from(["", "/variations", "/recolourings"]), body=bodies)
 def test_no_body_whatever_makes_the_server_fail(client, path, body):
     # Python writes NaN, infinities and halves of surrogate pairs, which strict JSON has not.
