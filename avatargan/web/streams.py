@@ -45,7 +45,8 @@ def problem(error: AvatarGanError) -> dict[str, str]:
 
 def kind_of(error: Exception) -> str:
     """Return what an error is called in answers: "busy", "option", "recipe" and so on."""
-    return type(error).__name__.removesuffix("Error").lower()
+    kinds = [kind for kind in type(error).__mro__ if AvatarGanError in kind.__bases__]
+    return (kinds[0] if kinds else type(error)).__name__.removesuffix("Error").lower()
 
 
 async def _until_the_client_leaves(

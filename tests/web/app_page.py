@@ -77,8 +77,8 @@ class AppPage:
 
     # What a visitor does
 
-    def find(self, selector: str) -> Locator:
-        return self.page.locator(selector)
+    def find(self, selector: str, **filters: str) -> Locator:
+        return self.page.locator(selector, **filters)
 
     def wait_for_pictures(self) -> None:
         expect(self.find("#gallery-grid")).to_have_attribute(

@@ -263,6 +263,52 @@ def test_morphs_and_exports_become_files(app: AppPage, pipe: AvatarPipeline):
     assert len(rows) == 3
 
 
+def test_a_collection_is_named_filtered_mixed_and_moved(app: AppPage, browser: Browser):
+    for index in range(3):
+        app.pick(index)
+        app.page.keyboard.press("f")
+        expect(app.find("#gallery-grid .cell.kept")).to_have_count(index + 1)
+    app.tab("collection")
+    cells = app.find("[data-shelf=favourites] .cell")
+    order = [cells.nth(index).get_attribute("data-key") for index in range(3)]
+    cells.nth(2).locator(".picture").focus()
+    app.page.keyboard.press("Alt+ArrowLeft")
+    app.page.keyboard.press("Alt+ArrowLeft")
+    moved = [order[2], order[0], order[1]]
+    assert [cells.nth(index).get_attribute("data-key") for index in range(3)] == moved
+    cells.first.hover()
+    cells.first.locator(".cell-actions .button").first.click()
+    app.find("#entry-name").fill("Sir Blue")
+    app.find("#entry-tags").fill("knight, blue team")
+    app.page.keyboard.press("Enter")
+    app.find(".filter .tag", has_text="knight").click()
+    expect(cells).to_have_count(1)
+    expect(cells).to_contain_text("Sir Blue")
+    app.find(".filter .tag", has_text="knight").click()
+
+    name, collection = app.download("[data-backup]")
+    assert name == "avatargan-collection.json"
+    app.find("[data-select]").click()
+    cells.nth(0).locator(".picture").click()
+    cells.nth(1).locator(".picture").click()
+    _, content = app.download("[data-zip]")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert len(archive.namelist()) == 2
+        assert "Sir Blue.png" in archive.namelist()
+    app.find("[data-mix]").click()
+    app.find("[data-whose=shape] input").nth(1).check()
+    app.after_another_set(lambda: app.find("[data-mix-draw]").click())
+    assert app.count() == 12
+
+    other = AppPage(browser, app.url)
+    other.tab("collection")
+    other.find("#panel-of-collection input[type=file]").set_input_files(
+        {"name": name, "mimeType": "application/json", "buffer": collection}
+    )
+    expect(other.find("[data-shelf=favourites] .cell")).to_have_count(3)
+    other.close()
+
+
 def test_a_lost_connection_is_said_and_nothing_is_lost(app: AppPage):
     before = app.find("#gallery-grid").get_attribute("data-set")
     app.context.set_offline(True)

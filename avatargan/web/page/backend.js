@@ -16,9 +16,14 @@
 //   exportZip*({attributes, seed, count, size, name, manifest, sheets, transparent}, watch)
 //       -> {zip: Blob, pictures, seed}
 //   exportName*(the same) -> {file}: how the first file would be called
-//   sliders*() -> [{name, min, max, step, directions}], in the order in which they are shown
-//   mix*({recipes, count}, watch) -> pictures
-//   edit*({picture: Blob}, watch) -> {pictures, likeness}: what a picture becomes
+//   sliders*() -> [{name, min, max, names: {en, zh, ja, ko}, directions}], in the order in which
+//       they are shown; directions is what steps of recipes name beside the slider
+//   mix*({recipes, count, shape, colours, strength, start}, watch) -> pictures; recipes are 2 to 4;
+//       shape and colours: whose they are, 1 for the first, 0 for something between
+//   edit*({picture: Blob, size}, watch) -> {pictures, original: Blob, verdict, nearness}: the
+//       character nearest to a picture; original is what of it was looked at; verdict is exact,
+//       close, relative or far; nearness is 0 for no nearer than any character, 1 for the same.
+//       onProgress gets {done, total, picture: Blob or null}
 //   sketch*(...): see board/
 //
 // watch is {onPicture(picture, index), onProgress({done, total}), signal}, all optional.

@@ -4,6 +4,7 @@ import { button, h, icon, save, toast } from "./dom.js";
 import { describe } from "./gallery.js";
 import { attributeName, choiceName, problem, text } from "./language.js";
 import { fileStem } from "./recipes.js";
+import { MOST_PARENTS } from "./mix.js";
 import { cleanTag } from "./store.js";
 import { distinct, makeZip } from "./zip.js";
 
@@ -166,7 +167,7 @@ export default {
         working ? button({ label: text("cancel"), class: "small", onclick: () => working.abort() }) : act(text("zip"), "download", downloadAll, "data-zip"),
         act(text("to_morph"), "film", () => context.go("morph", { recipes: wanted().map((entry) => entry.recipe) }), "data-to-morph", selected.size > 1),
         act(text("to_export"), "box", () => context.go("export", { recipes: wanted().map((entry) => entry.recipe) }), "data-to-export"),
-        context.backend.mix ? act(text("mix"), "brush", () => context.mix(picked()), "data-mix", selected.size >= 2 && selected.size <= 6) : null,
+        context.backend.mix ? act(text("mix"), "brush", () => context.mix(picked()), "data-mix", selected.size >= 2 && selected.size <= MOST_PARENTS) : null,
         selected.size > 0 || shelf === "history" ? act(selected.size > 0 ? text("remove") : text("history_clear"), "trash", removeAll, "data-remove") : null,
         working ? h("span", { class: "working", role: "status" }) : null,
       ];

@@ -16,6 +16,7 @@ export default {
       onclick: () => {
         const open = controls.classList.toggle("open");
         more.setAttribute("aria-expanded", String(open));
+        if (open) controls.querySelector(".controls-more").scrollIntoView({ block: "nearest" });
       },
     });
     const left = h(

@@ -36,7 +36,7 @@ export function buildDetail(context) {
   );
   const panels = [
     { name: "colours", build: buildColours },
-    context.backend.sliders ? { name: "shape", build: buildShape } : null,
+    facts.sliders.length > 0 ? { name: "shape", build: buildShape } : null,
     { name: "variations", build: buildVariations },
     { name: "facts", build: buildFacts },
   ].filter(Boolean);

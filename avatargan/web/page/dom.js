@@ -202,7 +202,7 @@ export function toast(message, action) {
   toastTimer = setTimeout(hideToast, action ? 8000 : 4000);
 }
 
-function hideToast() {
+export function hideToast() {
   const box = document.querySelector("#toast");
   box.classList.remove("shown");
   box.replaceChildren();

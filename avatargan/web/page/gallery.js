@@ -123,9 +123,10 @@ export function buildGallery(context) {
     redo.disabled = !studio.undo.canRedo;
   }
 
-  studio.addEventListener("set", () => {
+  studio.addEventListener("set", ({ fresh }) => {
     draw();
     markFavourites();
+    if (fresh && node.getBoundingClientRect().top < 0) node.scrollIntoView();
   });
   studio.addEventListener("choose", mark);
   store.addEventListener("change", markFavourites);

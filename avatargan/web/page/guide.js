@@ -10,7 +10,7 @@ const NINE = 9;
 const DETAIL_STRENGTHS = [0.15, 0.15, 0.25, 0.25, 0.35, 0.35, 0.45, 0.45];
 
 export function openGuide(context) {
-  const { studio, backend, facts, navigation } = context;
+  const { studio, backend, facts } = context;
   const palette = Object.entries(facts.attributes).filter(([, { identity }]) => !identity).map(([name]) => name);
   const steps = ["face", ...palette, "details", "keep"];
   const trail = []; // {step, picture} of the steps before
@@ -125,7 +125,6 @@ export function openGuide(context) {
   }
 
   function finish() {
-    navigation.close("guide");
     studio.openPictures([picture], "guide_result_title");
     studio.change(studio.settingsOf(picture.recipe));
   }

@@ -75,5 +75,5 @@ function asWords(name) {
 
 export const attributeName = (name) => look("attributes", name) ?? asWords(name);
 export const choiceName = (name) => look("choices", name) ?? asWords(name);
-export const sliderName = (name) => look("sliders", name) ?? asWords(name);
-EMPTY.sliders = {};
+// Sliders bring their names along: they are found, not chosen.
+export const sliderName = ({ name, names = {} }) => names[current] ?? names[current.split("-")[0]] ?? names.en ?? asWords(name);

@@ -1,8 +1,9 @@
 // Where the page begins: language, backend, tabs, keys, links.
 import { isAbort, loadBackend } from "./backend.js";
 import { buildDialogs, helpContent } from "./dialogs.js";
-import { button, h, icon, save, toast } from "./dom.js";
+import { button, h, hideToast, icon, save, toast } from "./dom.js";
 import { openGuide } from "./guide.js";
+import { openMix } from "./mix.js";
 import * as language from "./language.js";
 import { Navigation } from "./navigation.js";
 import { fileStem, keyOf, readLink } from "./recipes.js";
@@ -23,6 +24,7 @@ async function start() {
   document.querySelector("#skip").textContent = text("skip");
   const backend = await loadBackend(document);
   const facts = await reach(backend);
+  facts.sliders = backend.sliders ? await backend.sliders().catch(() => []) : [];
   const store = new Store(openStorage(), thumbnailOf);
   window.addEventListener("storage", (event) => store.changedElsewhere(event.key));
   const studio = new Studio(backend, facts, store);
@@ -64,12 +66,7 @@ async function start() {
       studio.change(studio.settingsOf(entry.recipe));
       await studio.openRecipes([entry.recipe], { title: "reopened_title" });
     },
-    async mix(entries) {
-      context.go("create");
-      await studio.fill({ title: "mixed_title", total: 12 }, (watch) =>
-        backend.mix({ recipes: entries.map(({ recipe }) => recipe), count: 12 }, watch),
-      );
-    },
+    mix: (entries) => openMix(context, entries),
     guide: () => openGuide(context),
     // A page with work under way asks before it is left; returns what ends that.
     busy(what) {
@@ -83,6 +80,7 @@ async function start() {
   context.zoom = () => zoom();
   context.compare = () => {
     if (beside && beside !== studio.chosen) {
+      hideToast();
       zoom(beside);
       beside = null;
       return document.body.classList.remove("comparing");

@@ -99,17 +99,38 @@ export default {
       ], { words: describe(drawn.recipe) });
     }
 
-    // A picture of one's own: the nearest character that can be drawn.
+    // A picture of one's own: the nearest character that can be drawn, to be seen coming nearer.
     async function fit(file, signal) {
       const bar = wait(text("edit_busy"), () => controller.abort());
+      const coming = h("img", { alt: text("edit_result"), class: "coming" });
+      const row = h("div", { class: "two-figures" }, figure(original, text("picture_yours")), h("figure", {}, coming, h("figcaption", {}, text("edit_result"))));
+      result.append(row);
       const began = performance.now();
-      const { pictures, likeness } = await backend.edit(
-        { picture: file },
-        { signal, onProgress: (state) => bar.report({ ...state, words: remaining(began, state) }) },
-      );
-      const set = studio.openPictures(pictures, "picture_result_title", { stay: true });
-      const percent = Math.round(100 * likeness);
-      verdict(likeness >= 0.7 ? "good" : "fair", text(likeness >= 0.7 ? "edit_near" : likeness >= 0.45 ? "edit_fair" : "edit_far", { percent }), [
+      const shown = [];
+      let found;
+      try {
+        found = await backend.edit(
+          { picture: file, size: studio.settings.size },
+          {
+            signal,
+            onProgress: ({ picture, ...state }) => {
+              bar.report({ ...state, words: remaining(began, state) });
+              if (picture) shown.push((coming.src = URL.createObjectURL(picture)));
+            },
+          },
+        );
+      } catch (error) {
+        if (error.kind === "picture" && document.documentElement.lang !== "en") return verdict("bad", text("edit_wrong"));
+        throw error;
+      } finally {
+        for (const url of shown) URL.revokeObjectURL(url);
+      }
+      const set = studio.openPictures(found.pictures, "picture_result_title", { stay: true });
+      studio.change(studio.settingsOf(set.pictures[0].recipe));
+      if (original) URL.revokeObjectURL(original);
+      original = URL.createObjectURL(found.original);
+      const percent = Math.round(100 * found.nearness);
+      verdict(found.verdict === "far" ? "fair" : "good", text(`edit_${found.verdict}`, { percent }), [
         figure(original, text("picture_yours")),
         figure(set.pictures[0].url, text("edit_result")),
       ], { words: text("edit_next") });

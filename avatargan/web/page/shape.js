@@ -2,6 +2,8 @@
 import { button, h, slider } from "./dom.js";
 import { sliderName, text } from "./language.js";
 
+const STEPS = 20; // on each side of the middle
+
 // The amounts of the sliders that a recipe has.
 export function amountsOf(recipe) {
   const amounts = {};
@@ -18,10 +20,8 @@ export function withSlider(recipe, { name, directions }, amount) {
   return steps.length > 0 ? { ...rest, format: 2, steps } : rest;
 }
 
-export function buildShape({ studio, backend, redraw, peek, report }) {
+export function buildShape({ studio, facts, redraw, peek }) {
   const fields = new Map();
-  const host = h("div", { class: "shape" }, h("p", { class: "note" }, text("loading")));
-
   const reset = button({
     label: text("shape_reset"), symbol: "undo", class: "small",
     onclick: () => {
@@ -32,32 +32,18 @@ export function buildShape({ studio, backend, redraw, peek, report }) {
     },
   });
 
-  async function fill() {
-    let sliders;
-    try {
-      sliders = await backend.sliders();
-    } catch (error) {
-      host.replaceChildren(h("p", { class: "note" }, text("not_available")));
-      return report(error);
-    }
-    if (sliders.length === 0) return host.replaceChildren(h("p", { class: "note" }, text("not_available")));
-    for (const one of sliders) {
-      const largest = Math.max(Math.abs(one.min), Math.abs(one.max));
-      fields.set(
-        one.name,
-        slider({
-          label: sliderName(one.name), name: one.name, value: 0, min: one.min, max: one.max, step: one.step ?? largest / 20,
-          format: (value) => (value === 0 ? "0" : `${value > 0 ? "+" : "−"}${Math.abs(Math.round((100 * value) / largest))} %`),
-          changed: (value, finished) => {
-            const recipe = withSlider(studio.chosen.recipe, one, Math.round(value * 1000) / 1000);
-            if (finished) redraw(recipe);
-            else peek(recipe);
-          },
-        }),
-      );
-    }
-    host.replaceChildren(h("p", { class: "note" }, text("shape_note")), ...fields.values(), h("div", { class: "row" }, reset));
-    if (studio.chosen) update(studio.chosen);
+  for (const one of facts.sliders) {
+    const largest = Math.max(Math.abs(one.min), Math.abs(one.max));
+    const field = slider({
+      label: sliderName(one), name: one.name, value: 0, min: one.min, max: one.max, step: largest / STEPS,
+      format: (value) => (value === 0 ? "0" : `${value > 0 ? "+" : "−"}${Math.abs(Math.round((100 * value) / largest))} %`),
+      changed: (value, finished) => {
+        const recipe = withSlider(studio.chosen.recipe, one, Math.abs(value) < largest / STEPS / 2 ? 0 : Math.round(value * 1000) / 1000);
+        if (finished) redraw(recipe);
+        else peek(recipe);
+      },
+    });
+    fields.set(one.name, field);
   }
 
   function update({ recipe }) {
@@ -66,6 +52,6 @@ export function buildShape({ studio, backend, redraw, peek, report }) {
     reset.disabled = Object.keys(amounts).length === 0;
   }
 
-  fill();
-  return { node: host, update };
+  const node = h("div", { class: "shape" }, h("p", { class: "note" }, text("shape_note")), ...fields.values(), h("div", { class: "row" }, reset));
+  return { node, update };
 }

@@ -1,6 +1,6 @@
 // The work at hand: sets of pictures, the one that is chosen, what is being drawn. No elements.
 import { isAbort } from "./backend.js";
-import { checkSeed, choicesFor, keyOf, linkOf, rollSeed, seedsFrom, rollSeeds } from "./recipes.js";
+import { checkSeed, choicesFor, keyOf, linkOf, rollSeed, seedsFrom, stepsOf, rollSeeds } from "./recipes.js";
 import { UndoStack } from "./undo.js";
 
 // Sets whose pictures stay in memory; a set of twelve is a few megabytes.
@@ -74,7 +74,8 @@ export class Studio extends EventTarget {
     for (const [name, { choices }] of Object.entries(facts.attributes)) {
       if (choices.includes(recipe.attributes[name])) attributes[name] = recipe.attributes[name];
     }
-    const seeded = recipe.seed !== undefined && !recipe.w;
+    // Variations and steps are not the controls' to draw: its seed alone would be another character.
+    const seeded = recipe.seed !== undefined && stepsOf(recipe) === 0;
     return {
       attributes,
       psi: Math.min(recipe.psi ?? facts.default_psi, facts.largest_psi),

@@ -2,6 +2,8 @@
 import { BackendError } from "../backend.js";
 
 const LINES = "application/x-ndjson";
+// How near an edited picture came, in the server's words and in ours.
+const VERDICTS = { exact: "exact", close: "close", "a relative": "relative" };
 
 export function createBackend({ root = new URL("api/v1/", document.baseURI), ask = fetch } = {}) {
   async function request(path, { body, form, signal, accept = "application/json" } = {}) {
@@ -49,9 +51,11 @@ export function createBackend({ root = new URL("api/v1/", document.baseURI), ask
 
   const json = async (path, options) => (await request(path, options)).json();
 
-  return {
+  const backend = {
     async attributes() {
       const [choices, info] = await Promise.all([json("attributes"), json("info")]);
+      // Weights decide what there is.
+      if (!info.edits) delete backend.edit;
       return {
         ...choices,
         weights: info.weights_sha256,
@@ -73,8 +77,35 @@ export function createBackend({ root = new URL("api/v1/", document.baseURI), ask
       const { file, pictures: count, seed } = await job("exports", wanted, watch);
       return { zip: file, pictures: count, seed };
     },
+    async sliders() {
+      const { directions, sliders } = await json("sliders");
+      return sliders.map(({ name, minimum, maximum, names }) => ({ name, min: minimum, max: maximum, names, directions }));
+    },
+    mix: ({ recipes, count, ...others }, watch) => pictures("mixes", { recipes, n: count, ...others }, watch),
+    async edit({ picture, size }, { onProgress, signal } = {}) {
+      const form = new FormData();
+      form.set("file", picture);
+      form.set("progress", "true");
+      if (size) form.set("size", size);
+      const response = await request("edits", { form, signal, accept: LINES });
+      let result = null;
+      await readLines(response, (line) => {
+        if (line.detail !== undefined) throw new BackendError(line.kind ?? "failed", line.detail);
+        if (line.avatar) result = line;
+        else onProgress?.({ done: line.done, total: line.of, picture: line.picture ? pngOf(line.picture) : null });
+        return true;
+      });
+      if (result === null) throw new BackendError("offline");
+      return {
+        pictures: [{ recipe: result.avatar.recipe, png: pngOf(result.avatar.png) }],
+        original: pngOf(result.original),
+        verdict: VERDICTS[result.verdict] ?? "far",
+        nearness: Math.max(0, 1 - result.share),
+      };
+    },
     exportName: (wanted, { signal } = {}) => json("exports", { body: { ...wanted, dry_run: true }, signal }),
   };
+  return backend;
 }
 
 function pngOf(base64) {
