@@ -21,6 +21,7 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
 
 from avatargan.devices import choose_device
 from avatargan.errors import AvatarGanError, OptionError, OutputError, one_line, shortened
+from avatargan.files import user_cache_folder
 from avatargan.training import run as runs
 from avatargan.training.distributed import joined_processes
 from avatargan.training.loop import Outcome, train
@@ -36,6 +37,7 @@ EXAMPLES = """examples:
   python train.py faces.tar --out runs/small --network dcgan64 --images 300000 --batch 64
   python train.py faces.tar --dry-run                             # what it would take
   python train.py --resume runs/faces                             # go on where it stopped
+  python train.py moved/faces.tar --resume runs/faces             # the pictures are elsewhere now
   python train.py --report runs/faces                             # its report so far
   python train.py drawn.tar tv.tar --style visual-novel:3 --style tv:1 --out runs/two
   python train.py mine/ --style mine --init weights/avatar128.safetensors \\
@@ -97,7 +99,7 @@ def _run(given: argparse.Namespace) -> Outcome | None:
         folder = RunFolder(given.resume)
         config = folder.read_config()
         settings = runs.continued_settings(config, changes)
-        sources = runs.sources_of(config)
+        sources = runs.sources_of(config, given.datasets)
     else:
         config = None
         settings = TrainingSettings.from_values(changes)
@@ -121,7 +123,8 @@ def _run(given: argparse.Namespace) -> Outcome | None:
             return None
         if processes.is_first:
             stack.enter_context(folder.lock())
-        data = runs.open_data(sources, settings, processes, given.cache_folder, observer.decoded)
+        cache = given.cache_folder or user_cache_folder("decoded", beside=folder.path)
+        data = runs.open_data(sources, settings, processes, cache, observer.decoded)
         observer.say(*(line for source in data.sources for line in source.dataset.notes))
         if config is None:
             initial = runs.Initial(given.init, given.init_critic)
@@ -180,9 +183,9 @@ def _style(text: str) -> tuple[str, float]:
 
 
 def _refuse_with_resume(given: argparse.Namespace) -> None:
-    for name in ("datasets", "out", "init", "init_critic", "style"):
+    for name in ("out", "init", "init_critic", "style"):
         if getattr(given, name):
-            what = "pictures" if name == "datasets" else f"--{name.replace('_', '-')}"
+            what = f"--{name.replace('_', '-')}"
             raise OptionError(f"--resume goes on as the run began: it takes no {what}")
 
 

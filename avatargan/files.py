@@ -5,7 +5,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
@@ -191,21 +191,35 @@ def read_regular(path: str | os.PathLike[str]) -> bytes:
     return content
 
 
-def user_cache_folder(purpose: str) -> Path:
-    """Return where what can be made again is kept when nobody says where; it need not exist.
+def user_cache_folder(purpose: str, beside: str | os.PathLike[str] | None = None) -> Path:
+    """Return where what can be made again is kept when nobody says where.
+
+    The user's cache folder, or where that cannot be written (users without a home, as in some
+    containers; homes that are read-only) the folder for temporary files.
+
+    Args:
+        purpose: the name of the folder.
+        beside: a folder of the user's that is taken before that for temporary files, such as that
+            of the output; a new folder in it gets the name.
 
     Raises:
         OutputError: neither the user nor the system has a place for it.
     """
     root = os.environ.get("XDG_CACHE_HOME")
-    try:
-        return (Path(root) if root else Path.home() / ".cache") / "avatargan" / purpose
-    except RuntimeError:  # a user without a home, as in some containers
-        pass
-    try:
-        return Path(tempfile.gettempdir()) / "avatargan" / purpose
-    except FileNotFoundError as error:
-        raise OutputError(f"no place for {purpose} data; set XDG_CACHE_HOME") from error
+    candidates = []
+    with suppress(RuntimeError):  # a user without a home
+        candidates.append((Path(root) if root else Path.home() / ".cache") / "avatargan" / purpose)
+    if beside is not None:
+        candidates.append(Path(beside) / purpose)
+    with suppress(FileNotFoundError):
+        candidates.append(Path(tempfile.gettempdir()) / "avatargan" / purpose)
+    for folder in candidates:
+        try:
+            check_writable(folder)
+        except OutputError:
+            continue
+        return folder
+    raise OutputError(f"no place for {purpose} data; set XDG_CACHE_HOME to a folder")
 
 
 def _temporary_prefix(target: Path) -> str:

@@ -268,17 +268,17 @@ class Latents:
                 joined[name] = np.concatenate(arrays)
         return cls(attributes=first.attributes, **joined)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
         """Write an ``.npz`` with the arrays of those names, and the taxonomy as JSON.
 
         Raises:
-            OutputError: the file cannot be written.
+            OutputError: the file exists already (unless ``overwrite``), or cannot be written.
         """
         buffer = io.BytesIO()
         taxonomy = json.dumps({name: list(self.attributes[name]) for name in self.attributes})
         arrays: dict[str, Any] = {**self.arrays(), "attributes": np.array(taxonomy)}
         np.savez(buffer, **arrays)
-        write_atomically(path, buffer.getvalue())
+        write_atomically(path, buffer.getvalue(), overwrite=overwrite)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Latents":

@@ -49,6 +49,10 @@ from avatargan.weights_header import (
 
 #: Clean and varied: the trade that looked best for the shipped weights.
 DEFAULT_PSI = 0.7
+#: As a part of its length, by which a w may differ from what its z gives: other devices, half
+#: precision.
+LARGEST_DIFFERENCE_OF_W = 0.01
+_ROWS_CHECKED = 4096
 
 
 @dataclass(frozen=True)
@@ -379,12 +383,16 @@ class AvatarPipeline:
     def draw_latents(self, latents: Latents, size: int | None = None) -> Iterator[Image.Image]:
         """Draw w, labels and psi of latents, which need not come from seeds.
 
+        What is drawn is w. Where there is z as well, it has to be that which gives w.
+
         Raises:
-            OptionError: the widths or the attributes are not those of these weights.
+            OptionError: the widths or the attributes are not those of these weights, or the z of a
+                row does not give its w.
         """
         size = self.default_size if size is None else size
         self._check_size(size)
         self._check_latents(latents)
+        self._check_z(latents)
         step = self.renderer.chunk
         for start in range(0, len(latents), step):
             rows = range(start, min(start + step, len(latents)))
@@ -622,6 +630,38 @@ class AvatarPipeline:
         return self.generator.embed_palette(
             **{name: torch.tensor([labels[name]]) for name in self.attributes.palette}
         )
+
+    @torch.inference_mode()
+    def _check_z(self, latents: Latents) -> None:
+        """Make sure that nobody changes z and wonders why the picture stays the same.
+
+        Raises:
+            OptionError: the z of a row does not give its w.
+        """
+        if latents.z is None:
+            return
+        if latents.z.shape != (len(latents), self.generator.z_dim):
+            raise OptionError(
+                f"these latents have z of {latents.z.shape[-1]} numbers, "
+                f"the weights want {self.generator.z_dim}"
+            )
+        identity = self.attributes.identity
+        column = list(self.attributes).index(identity) if identity is not None else None
+        for start in range(0, len(latents), _ROWS_CHECKED):
+            rows = slice(start, start + _ROWS_CHECKED)
+            style = None if column is None else torch.from_numpy(latents.labels[rows, column])
+            expected = self.generator.mapping(torch.from_numpy(latents.z[rows]), style).numpy()
+            w = latents.w[rows]
+            if w.ndim == 3:
+                expected = expected[:, None]
+            apart = np.linalg.norm(w - expected, axis=-1) / np.linalg.norm(expected, axis=-1)
+            worst = apart.reshape(len(w), -1).max(axis=1)
+            for row in np.flatnonzero(~(worst <= LARGEST_DIFFERENCE_OF_W)):
+                raise OptionError(
+                    f"row {start + row}: its z does not give its w ({worst[row]:.0%} apart), and "
+                    "w is what is drawn; take w from generator.mapping(z, style), or leave z out "
+                    "with latents.with_w(w)"
+                )
 
     def _check_latents(self, latents: Latents) -> None:
         own = {name: list(self.attributes[name]) for name in self.attributes}

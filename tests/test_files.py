@@ -5,12 +5,19 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 
 import pytest
 
 from avatargan.errors import OutputError
-from avatargan.files import atomic_writer, check_writable, read_regular, write_atomically
+from avatargan.files import (
+    atomic_writer,
+    check_writable,
+    read_regular,
+    user_cache_folder,
+    write_atomically,
+)
 
 
 def names(folder):
@@ -153,3 +160,16 @@ def test_a_folder_that_cannot_be_written_to_is_found_out_early(tmp_path):
         check_writable(tmp_path / "file")
     with pytest.raises(OutputError, match="cannot write to"):
         check_writable("/proc/nowhere")
+
+
+def test_what_can_be_made_again_is_kept_where_something_can_be_written(tmp_path, monkeypatch):
+    blocked = tmp_path / "file"
+    blocked.touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert user_cache_folder("maps") == tmp_path / "cache" / "avatargan" / "maps"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(blocked / "below"))
+    assert user_cache_folder("maps", beside=tmp_path / "run") == tmp_path / "run" / "maps"
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    expected = tmp_path / "temporary" / "avatargan" / "maps"
+    assert user_cache_folder("maps", beside=blocked) == user_cache_folder("maps") == expected

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from avatargan import AvatarPipeline
-from avatargan.errors import AvatarGanError, OptionError, RecipeError
+from avatargan.errors import AvatarGanError, OptionError, OutputError, RecipeError
 from avatargan.latents import Latents
 from avatargan.morph import plan_morph
 from avatargan.recipe import Recipe, read_recipe
@@ -170,6 +170,26 @@ def test_latents_draw_the_same_pictures_as_their_recipes(pipe, tmp_path):
     loaded = Latents.load(tmp_path / "latents.npz")
     images = list(pipe.draw_latents(loaded, 128))
     assert [i.tobytes() for i in images] == [a.image.tobytes() for a in pipe.draw(recipes)]
+
+
+def test_a_z_that_does_not_give_its_w_is_refused_instead_of_ignored(pipe):
+    latents = pipe.latents(pipe.recipes([1, 2, 3]))
+    moved = replace(latents, z=latents.z[[0, 2, 1]])
+    with pytest.raises(OptionError, match=r"row 1: its z does not give its w .*with_w"):
+        list(pipe.draw_latents(moved, 128))
+    rounded = replace(latents, w=latents.w.astype(np.float16).astype(np.float32))
+    assert len(list(pipe.draw_latents(rounded, 128))) == 3
+    assert len(list(pipe.draw_latents(replace(moved, z=None, seeds=None), 128))) == 3
+    with pytest.raises(OptionError, match="z of 7 numbers"):
+        list(pipe.draw_latents(replace(latents, z=latents.z[:, :7]), 128))
+
+
+def test_latents_do_not_replace_a_file_unless_asked(pipe, tmp_path):
+    latents = pipe.latents(pipe.recipes([1]))
+    latents.save(tmp_path / "a.npz")
+    with pytest.raises(OutputError, match="exists already"):
+        latents.save(tmp_path / "a.npz")
+    latents.save(tmp_path / "a.npz", overwrite=True)
 
 
 def test_latents_of_other_weights_are_refused(pipe, other_pipe):

@@ -215,7 +215,7 @@ def generate(
         detailed = len(plan) if json else LISTED
         drawn = _draw(plan, pipeline, files, sheet, overwrite, quiet, detailed)
         if save_latents is not None and not isinstance(plan, LatentsPlan):
-            pipeline.latents(list(plan.recipes(pipeline))).save(save_latents)
+            pipeline.latents(list(plan.recipes(pipeline))).save(save_latents, overwrite=overwrite)
     _report(drawn, sheet, save_latents, dry_run=dry_run, as_json=json, quiet=quiet)
 
 

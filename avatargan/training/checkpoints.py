@@ -1,7 +1,8 @@
 """Checkpoints: everything that a run needs to go on exactly, in one safetensors file.
 
-Networks, the average, both optimizers, and the position in the run, from which with the seed all
-chance follows. Nothing is pickled. A file is written under a temporary name, fsynced and renamed.
+Networks, the average, both optimizers, the metrics that are not written yet, and the position in
+the run, from which with the seed all chance follows. Nothing is pickled. A file is written under a
+temporary name, fsynced and renamed.
 """
 
 import json
@@ -17,12 +18,13 @@ from torch import Tensor, nn
 
 from avatargan.errors import CheckpointError
 from avatargan.files import write_atomically
-from avatargan.training.trainer import Trainer
+from avatargan.training.trainer import Averages, Trainer
 from avatargan.weights import safetensors_bytes
 
 FORMAT = "avatargan checkpoint"
 VERSION = "1"
 FOLDER = "checkpoints"
+_AVERAGES = "averages"
 _NAME = re.compile(r"(\d{12})\.safetensors")
 
 
@@ -51,6 +53,10 @@ def state_of(trainer: Trainer) -> Checkpoint:
         for name, parameter in network.named_parameters():
             for key, values in optimizer.state.get(parameter, {}).items():
                 tensors[f"{prefix}/{name}/{key}"] = values
+    if trainer.processes.count == 1:  # each of several has its own, and the first one saves
+        for name, values in trainer.averages.sums.items():
+            tensors[f"{_AVERAGES}/{name}/sum"] = values
+            tensors[f"{_AVERAGES}/{name}/count"] = torch.tensor(trainer.averages.counts[name])
     metadata = {
         "format": FORMAT,
         "version": VERSION,
@@ -144,6 +150,16 @@ def restore(trainer: Trainer, checkpoint: Checkpoint, path: Path) -> None:
             }
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": state, "param_groups": groups})
+    averages = Averages()
+    for key in [key for key in remaining if key.startswith(f"{_AVERAGES}/")]:
+        name, _, part = key.removeprefix(f"{_AVERAGES}/").rpartition("/")
+        values = remaining.pop(key)
+        if part == "sum":
+            averages.sums[name] = values.to(trainer.device)
+        else:
+            averages.counts[name] = int(values)
+    if averages.sums.keys() == averages.counts.keys():
+        trainer.averages = averages
     if remaining:
         raise CheckpointError(
             f"{path}: of other networks than this run's ('{sorted(remaining)[0]}' is left over)"

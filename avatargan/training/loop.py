@@ -1,10 +1,11 @@
 """The training loop: steps, and between them metrics, samples and checkpoints."""
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -14,11 +15,10 @@ from avatargan.errors import DivergenceError
 from avatargan.networks import ConditionalGenerator
 from avatargan.training import checkpoints
 from avatargan.training.data import Batch, TrainingData, made_ahead, positions_of_step
-from avatargan.training.distributed import Processes
 from avatargan.training.run_folder import RunFolder
 from avatargan.training.samples import sample_grid, statistic_batches
 from avatargan.training.stopping import StopRequest
-from avatargan.training.trainer import Metrics, Trainer
+from avatargan.training.trainer import Trainer
 from avatargan.weights import write_weights
 
 #: Scores of sound runs stay within tens; beyond this a run will not come back.
@@ -38,30 +38,6 @@ class Observer(Protocol):
 
     def samples(self, images_seen: int, grid: Any) -> None:
         """Called with each grid of samples."""
-
-
-@dataclass
-class Averages:
-    """Means of metrics since they were last read."""
-
-    sums: Metrics = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-
-    def add(self, metrics: Metrics) -> None:
-        """Count the metrics of a step; nothing waits for the device."""
-        for name, value in metrics.items():
-            self.sums[name] = self.sums[name] + value if name in self.sums else value
-            self.counts[name] = self.counts.get(name, 0) + 1
-
-    def read(self, processes: Processes) -> dict[str, float]:
-        """Return the means over the steps and the processes, and begin anew."""
-        names = sorted(self.sums)
-        if not names:
-            return {}
-        means = torch.stack([self.sums[name].float() / self.counts[name] for name in names])
-        values = processes.mean(means).tolist()
-        self.sums, self.counts = {}, {}
-        return dict(zip(names, values, strict=True))
 
 
 @dataclass
@@ -98,23 +74,22 @@ def train(
         OutputError: something cannot be written.
     """
     settings, processes = trainer.settings, trainer.processes
-    averages = Averages()
     clock = _Clock(trainer.images_seen)
-    if trainer.images_seen == 0:
-        _save(trainer, data, folder, observer, samples=True)
+    _catch_up(trainer, data, folder, observer)
     for batch in batches(trainer, data):
         stop.rescue = _rescue(trainer, folder) if clock.step > SLOW_STEP else None
         with clock.timed_step():
-            averages.add(trainer.step(batch))
+            trainer.averages.add(trainer.step(batch))
         seen = trainer.images_seen
         if processes.is_first:
             observer.step(seen)
-        stopping = processes.any(stop.signal is not None)
         done = seen >= settings.images
+        # At the end there is nothing to hurry away from.
+        stopping = processes.any(stop.signal is not None) and not done
         if _due("checkpoint_every", trainer) or stopping or done:
             _check_parameters(trainer, folder)
         if _due("log_every", trainer) or done:
-            entry = averages.read(processes)
+            entry = trainer.averages.read(processes)
             _check_metrics(entry, seen, folder)
             if processes.is_first:
                 entry = {
@@ -128,11 +103,28 @@ def train(
         if stopping:  # in a hurry: weights to draw with can be made again from the checkpoint
             _save_checkpoint(trainer, folder)
             return Outcome(seen, stop.signal)
+        samples = _due("sample_every", trainer) or done
         if _due("checkpoint_every", trainer) or done:
-            _save(trainer, data, folder, observer, samples=_due("sample_every", trainer) or done)
-        elif _due("sample_every", trainer) and processes.is_first:
+            _save(trainer, data, folder, observer, samples=samples)
+        elif samples and processes.is_first:
             _draw_samples(trainer, _settled_average(trainer, data), folder, observer)
     return Outcome(trainer.images_seen, None)
+
+
+def _catch_up(trainer: Trainer, data: TrainingData, folder: RunFolder, observer: Observer) -> None:
+    """Write what belongs to the position that a run begins or goes on from, and is not there.
+
+    Nothing was drawn yet at the start, nor where a signal stopped the run in a hurry.
+    """
+    seen = trainer.images_seen
+    if seen == 0 or seen >= trainer.settings.images:
+        _save(trainer, data, folder, observer, samples=True)
+    elif (
+        trainer.processes.is_first
+        and _due("sample_every", trainer)
+        and seen not in {int(path.stem) for path in folder.list_samples()}
+    ):
+        _draw_samples(trainer, _settled_average(trainer, data), folder, observer)
 
 
 def batches(trainer: Trainer, data: TrainingData) -> Iterator[Batch]:
@@ -185,15 +177,19 @@ def _save(
     *,
     samples: bool,
 ) -> None:
-    """Write a checkpoint, weights to draw with, and samples where they are due."""
+    """Write weights to draw with, samples where they are due, and a checkpoint.
+
+    The checkpoint comes last: a run that is killed before goes on from the one before and writes
+    all of it again, and one that is killed after has all of it.
+    """
     if not trainer.processes.is_first:
         return
-    _save_checkpoint(trainer, folder)
     average = _settled_average(trainer, data)
     write_weights(folder.generator, average.state_dict(), average.metadata())
     write_weights(folder.critic, trainer.critic.state_dict(), trainer.critic.metadata())
     if samples:
         _draw_samples(trainer, average, folder, observer)
+    _save_checkpoint(trainer, folder)
 
 
 def _rescue(trainer: Trainer, folder: RunFolder) -> Callable[[], object]:
@@ -216,8 +212,11 @@ def _save_checkpoint(trainer: Trainer, folder: RunFolder) -> None:
 
 
 def _settled_average(trainer: Trainer, data: TrainingData) -> ConditionalGenerator:
-    """Return the average of the generator, ready to draw."""
-    average = trainer.ema.generator
+    """Return a copy of the average of the generator, ready to draw.
+
+    A copy, because the state of a run must not depend on when something was drawn.
+    """
+    average = copy.deepcopy(trainer.ema.generator)
     average.update_statistics(
         statistic_batches(data, average, trainer.settings.seed, trainer.device)
     )

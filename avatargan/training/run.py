@@ -13,6 +13,7 @@ from avatargan.dataset import open_dataset
 from avatargan.errors import DatasetError, OptionError
 from avatargan.networks import Critic, Generator
 from avatargan.networks.loading import critic_from_weights, generator_from_weights
+from avatargan.training import checkpoints
 from avatargan.training.checkpoints import read_checkpoint, restore
 from avatargan.training.data import Source, TrainingData
 from avatargan.training.distributed import Processes
@@ -164,6 +165,10 @@ def new_run(
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     if processes.is_first:
+        # What has a configuration can be continued: it comes after the first checkpoint.
+        checkpoints.write_checkpoint(
+            folder.checkpoints, checkpoints.state_of(trainer), settings.keep
+        )
         folder.write_config(config)
     return Run(folder, config, data, trainer, transfers)
 
@@ -184,19 +189,41 @@ def continued_settings(config: Mapping[str, Any], changes: Mapping[str, Any]) ->
     return TrainingSettings.from_values({**config["settings"], **changes})
 
 
-def sources_of(config: Mapping[str, Any]) -> list[SourceOptions]:
+def sources_of(config: Mapping[str, Any], moved_to: Sequence[Path] = ()) -> list[SourceOptions]:
     """Return the sets of a run.
 
+    Args:
+        config: of the run.
+        moved_to: where they are now, in their order; by default where they were.
+
     Raises:
-        OptionError: its configuration is damaged.
+        OptionError: its configuration is damaged, or there are not as many places as sets.
+        DatasetError: a set is not where it was.
     """
     try:
-        return [
+        sources = [
             SourceOptions(Path(entry["path"]), entry["style"], float(entry["weight"]))
             for entry in config["sources"]
         ]
     except (KeyError, TypeError, ValueError) as error:
         raise OptionError(f"config.json: its sources are damaged ({error!r})") from error
+    if not moved_to:
+        for source in sources:
+            if not source.path.exists():
+                raise DatasetError(
+                    f"{source.path}: the pictures are not there any more; if they moved, go on "
+                    "with: python train.py NEW_PLACE --resume RUN"
+                )
+        return sources
+    if len(moved_to) != len(sources):
+        raise OptionError(
+            f"this run has {len(sources)} sets of pictures; name where each is now, in their "
+            f"order, not {len(moved_to)}"
+        )
+    return [
+        dataclasses.replace(source, path=path)
+        for source, path in zip(sources, moved_to, strict=True)
+    ]
 
 
 def continued_run(
@@ -224,7 +251,16 @@ def continued_run(
     restore(trainer, read_checkpoint(path), path)
     if processes.is_first:
         folder.rewind(trainer.images_seen)
-        config = {**config, "settings": settings.to_json(), "processes": processes.count}
+        places = (str(source.dataset.path.resolve()) for source in data.sources)
+        config = {
+            **config,
+            "settings": settings.to_json(),
+            "sources": [
+                {**entry, "path": path}
+                for entry, path in zip(config["sources"], places, strict=True)
+            ],
+            "processes": processes.count,
+        }
         folder.write_config(config)
     return Run(folder, config, data, trainer, {})
 

@@ -13,6 +13,7 @@
 
 import fcntl
 import json
+import os
 import platform
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -25,10 +26,11 @@ from typing import Any
 from PIL import Image
 
 from avatargan.errors import CheckpointError, OptionError, OutputError
-from avatargan.files import read_regular, write_atomically
+from avatargan.files import read_regular, target_of_temporary, write_atomically
 from avatargan.training import checkpoints
 from avatargan.version import __version__
 
+_LOCK_FILE = ".lock"
 _VERSIONED = ("torch", "numpy", "pillow", "safetensors")
 
 
@@ -57,7 +59,9 @@ class RunFolder:
             OutputError: there is something in the folder already.
         """
         try:
-            used = self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
+            used = self.path.exists() and (
+                not self.path.is_dir() or not all(map(self._is_of_a_start, self.path.iterdir()))
+            )
         except OSError as error:
             raise OutputError(f"{self.path}: {error.strerror or error}") from error
         if used:
@@ -65,6 +69,23 @@ class RunFolder:
                 f"{self.path} exists already; choose another --out, "
                 f"or continue it with --resume {self.path}"
             )
+
+    def _is_of_a_start(self, path: Path) -> bool:
+        """Tell whether a file is what a run leaves that was killed before it had begun."""
+        if path == self.checkpoints and path.is_dir():
+            names = {file.name for file in path.iterdir()}
+            return all(
+                name == f"{0:012}.safetensors" or target_of_temporary(name) is not None
+                for name in names
+            )
+        return path.name in (_LOCK_FILE, "decoded") or target_of_temporary(path.name) is not None
+
+    def remove_temporary(self) -> None:
+        """Remove the files that a killed process was writing."""
+        for folder in (self.path, self.checkpoints, self.samples):
+            for path in folder.iterdir() if folder.is_dir() else ():
+                if target_of_temporary(path.name) is not None:
+                    path.unlink(missing_ok=True)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -75,7 +96,7 @@ class RunFolder:
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            file = (self.path / ".lock").open("w")
+            file = (self.path / _LOCK_FILE).open("w")
         except OSError as error:
             raise OutputError(f"cannot write {self.path}: {error.strerror or error}") from error
         with file:
@@ -83,6 +104,7 @@ class RunFolder:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise OutputError(f"{self.path} is being trained by another process") from None
+            self.remove_temporary()
             yield
 
     def write_config(self, config: Mapping[str, Any]) -> None:
@@ -98,7 +120,9 @@ class RunFolder:
         try:
             config = json.loads(read_regular(self.config_path))
         except (FileNotFoundError, NotADirectoryError):
-            raise OptionError(f"{self.path}: there is no run in it (no config.json)") from None
+            began = self.checkpoints.is_dir()
+            why = "it was stopped before it began; start it again" if began else "no config.json"
+            raise OptionError(f"{self.path}: there is no run in it ({why})") from None
         except (OSError, ValueError, RecursionError) as error:
             raise OptionError(f"{self.config_path}: cannot be read ({error})") from error
         if not isinstance(config, dict) or not isinstance(config.get("settings"), dict):
@@ -125,6 +149,8 @@ class RunFolder:
         try:
             with self.metrics_path.open("ab") as file:
                 file.write(json.dumps(entry).encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
         except OSError as error:
             raise OutputError(
                 f"cannot write {self.metrics_path}: {error.strerror or error}"
@@ -137,7 +163,7 @@ class RunFolder:
         for line in content.splitlines():
             try:
                 entry = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(entry, dict) and isinstance(entry.get("images_seen"), int):
                 entries.append(entry)

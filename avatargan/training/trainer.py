@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -27,6 +27,30 @@ from avatargan.training.settings import TrainingSettings
 _FIRST_WEIGHTS, _STEP = 10, 11
 
 Metrics = dict[str, Tensor]
+
+
+@dataclass
+class Averages:
+    """Means of metrics since they were last read."""
+
+    sums: Metrics = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, metrics: Metrics) -> None:
+        """Count the metrics of a step; nothing waits for the device."""
+        for name, value in metrics.items():
+            self.sums[name] = self.sums[name] + value if name in self.sums else value
+            self.counts[name] = self.counts.get(name, 0) + 1
+
+    def read(self, processes: Processes) -> dict[str, float]:
+        """Return the means over the steps and the processes, and begin anew."""
+        names = sorted(self.sums)
+        if not names:
+            return {}
+        means = torch.stack([self.sums[name].float() / self.counts[name] for name in names])
+        values = processes.mean(means).tolist()
+        self.sums, self.counts = {}, {}
+        return dict(zip(names, values, strict=True))
 
 
 @dataclass
@@ -58,6 +82,7 @@ class Trainer:
 
     Attributes:
         images_seen: the position in the run; with the seed it is the state of all chance.
+        averages: of the metrics since they were last written.
         ema: the average of the generator.
         notes: what a person should know about how this machine trains.
     """
@@ -70,6 +95,7 @@ class Trainer:
         self.device = processes.device
         self.notes: list[str] = []
         self.images_seen = 0
+        self.averages = Averages()
         self.batch = settings.batch_per_process(processes.count)
         self.bf16 = uses_bf16(settings.precision, self.device)
         on_cuda = self.device.type == "cuda"

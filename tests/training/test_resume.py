@@ -18,14 +18,16 @@ from avatargan.errors import (
     OptionError,
     OutputError,
 )
+from avatargan.training import run as runs
 from avatargan.training.checkpoints import list_checkpoints, read_checkpoint
 from avatargan.training.run_folder import RunFolder
 from avatargan.training.trainer import Trainer
+from tests.training.moments import train_until
 from tests.training.tiny import train_tiny, write_faces
 
 #: Processes are forked from one that has imported everything: a run starts in milliseconds.
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.training.tiny"])
+PROCESSES.set_forkserver_preload(["tests.training.moments"])
 
 
 def started(*arguments, **changes):
@@ -80,6 +82,97 @@ def test_a_run_killed_and_continued_ends_with_the_same_bytes(tmp_path, faces, ca
     train_tiny(tmp_path / "whole", faces, cache, **changes)
     finish_with_kills(tmp_path / "killed", faces, cache, 2, random.Random(1), **changes)
     assert state(tmp_path / "killed") == state(tmp_path / "whole")
+
+
+def everything(folder):
+    """All that a run leaves, but for the time that it took and when."""
+    files = {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and path.name not in (".lock", "config.json", "metrics.jsonl")
+    }
+    config = json.loads((folder / "config.json").read_text())
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    entries = [json.loads(line) for line in lines]
+    for entry in (config, *entries):
+        for name in ("started", "seconds", "images_per_second"):
+            entry.pop(name, None)
+    return files | {"config.json": config, "metrics.jsonl": entries}
+
+
+#: A run of four steps in which checkpoints, metrics and samples come at different times.
+SHORT = {"images": 32, "checkpoint_every": 16, "log_every": 24, "sample_every": 8, "keep": 1}
+DCGAN = {"network": "dcgan64", "resolution": None, "width": 0.05, "regularizer": "r1"}
+
+
+def ended(*arguments, **changes):
+    process = PROCESSES.Process(target=train_until, args=arguments, kwargs=changes)
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+def kill_at(chosen, tmp_path, faces, cache, **changes):
+    """Kill a run at moments, each time a new one, go on, and compare all that is left."""
+    counted = tmp_path / "counted"
+    whole = (tmp_path / "whole", faces, cache)
+    assert ended(0, counted, *whole, **changes) == 0
+    expected = everything(tmp_path / "whole")
+    total = int(counted.read_text())
+    for moment in chosen(total):
+        out = tmp_path / f"killed-{moment}"
+        assert ended(moment, counted, out, faces, cache, **changes) == -signal.SIGKILL
+        assert ended(0, counted, out, faces, cache, **changes) == 0
+        assert everything(out) == expected, f"moment {moment} of {total}"
+    return total
+
+
+def test_a_run_killed_at_chosen_moments_leaves_what_an_undisturbed_one_does(tmp_path, faces, cache):
+    # Of the start, of a checkpoint in the middle, of the metrics behind it, and of the end.
+    def chosen(total):
+        return [total * part // 100 for part in (4, 30, 60, 95)]
+
+    kill_at(chosen, tmp_path, faces, cache, **SHORT, **DCGAN)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", [{}, DCGAN], ids=["avatar128", "dcgan64"])
+def test_a_run_killed_at_every_moment_leaves_what_an_undisturbed_one_does(
+    tmp_path, faces, cache, network
+):
+    total = kill_at(lambda total: range(1, total + 1), tmp_path, faces, cache, **SHORT, **network)
+    assert total > 100
+
+
+@pytest.mark.slow
+def test_a_run_killed_again_and_again_where_it_goes_on_leaves_the_same(tmp_path, faces, cache):
+    counted = tmp_path / "counted"
+    ended(0, counted, tmp_path / "whole", faces, cache, **SHORT, **DCGAN)
+    for seed in range(5):
+        chance, out = random.Random(seed), tmp_path / f"killed-{seed}"
+        for _ in range(20):
+            ended(chance.randrange(1, 60), counted, out, faces, cache, **SHORT, **DCGAN)
+        ended(0, counted, out, faces, cache, **SHORT, **DCGAN)
+        assert everything(out) == everything(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("position", [24, 32])
+def test_a_run_stopped_by_a_signal_loses_neither_samples_nor_weights(
+    tmp_path, faces, cache, monkeypatch, position
+):
+    train_tiny(tmp_path / "whole", faces, cache, **SHORT)
+    step = Trainer.step
+
+    def signalled(trainer, batch):
+        if trainer.images_seen == position - 8:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(trainer, batch)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Trainer, "step", signalled)
+        train_tiny(tmp_path / "run", faces, cache, **SHORT)
+    train_tiny(tmp_path / "run", faces, cache, **SHORT)
+    assert everything(tmp_path / "run") == everything(tmp_path / "whole")
 
 
 @pytest.mark.slow
@@ -210,6 +303,23 @@ def test_other_pictures_than_those_of_the_start_are_refused(tmp_path, cache):
     write_faces(faces, count=30)
     with pytest.raises(DatasetError, match="not the pictures or tags that this run began with"):
         train_tiny(tmp_path / "run", faces, cache, images=32)
+
+
+def test_a_run_goes_on_where_its_pictures_moved_to(tmp_path, cache):
+    faces = write_faces(tmp_path / "faces")
+    train_tiny(tmp_path / "run", faces, cache, images=16)
+    faces.rename(tmp_path / "moved")
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(DatasetError, match="faces: the pictures are not there any more; if they m"):
+        runs.sources_of(folder.read_config())
+    with pytest.raises(OptionError, match="has 1 sets of pictures"):
+        runs.sources_of(folder.read_config(), [tmp_path, tmp_path])
+    outcome = train_tiny(tmp_path / "run", faces, cache, moved=[tmp_path / "moved"], images=32)
+    assert outcome.images_seen == 32
+    assert train_tiny(tmp_path / "run", faces, cache, images=40).images_seen == 40
+    other = write_faces(tmp_path / "other", count=30)
+    with pytest.raises(DatasetError, match="not the pictures or tags that this run began with"):
+        train_tiny(tmp_path / "run", faces, cache, moved=[other], images=48)
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path, faces, cache):

@@ -157,7 +157,6 @@ def test_help_has_examples(cache):
         (["{tmp}/none", "--out", "{tmp}/run"], "there is no such folder or file"),
         (["{faces}", "--out", "{tmp}"], "exists already"),
         (["--resume", "{tmp}/none"], "there is no run in it"),
-        (["{faces}", "--resume", "{tmp}"], "it takes no pictures"),
         (["{faces}", "--network", "dcgan46"], "did you mean 'dcgan64'?"),
         (["{faces}", "--network", "dcgan64", "--resolution", "128"], "has no resolution 128"),
         (["{faces}", "--regularizer", "dragon"], "did you mean 'dragan'?"),

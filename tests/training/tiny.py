@@ -1,13 +1,16 @@
 """A run so small that it takes seconds, for tests of everything around the networks."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from PIL import Image
 
 from avatargan.training import run as runs
+from avatargan.training import samples
 from avatargan.training.distributed import Processes
 from avatargan.training.loop import Outcome, train
 from avatargan.training.run_folder import RunFolder
@@ -66,15 +69,17 @@ def write_faces(folder: Path, count: int = 40, side: int = 16) -> Path:
     return folder
 
 
-def train_tiny(out: Path, faces: Path, cache: Path, **changes: Any) -> Outcome:
+def train_tiny(
+    out: Path, faces: Path, cache: Path, *, moved: Sequence[Path] = (), **changes: Any
+) -> Outcome:
     """Train from the start, or on from the newest checkpoint where the folder has one."""
     torch.set_num_threads(1)
     folder, processes = RunFolder(out), Processes()
-    with folder.lock():
-        if folder.checkpoints.exists() and any(folder.checkpoints.glob("*.safetensors")):
+    with folder.lock(), patch.object(samples, "STATISTIC_BATCHES", 1):
+        if folder.config_path.exists():
             config = folder.read_config()
             settings = runs.continued_settings(config, changes)
-            data = runs.open_data(runs.sources_of(config), settings, processes, cache)
+            data = runs.open_data(runs.sources_of(config, moved), settings, processes, cache)
             run = runs.continued_run(settings, config, data, folder, processes)
         else:
             settings = TrainingSettings.from_values({**TINY, **changes})
