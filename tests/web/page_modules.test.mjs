@@ -7,7 +7,7 @@ import { createBackend } from "../../avatargan/web/page/backends/server.js";
 import { pick } from "../../avatargan/web/page/language.js";
 import { Navigation } from "../../avatargan/web/page/navigation.js";
 import { layOut } from "../../avatargan/web/page/package.js";
-import { recipeText } from "../../avatargan/web/page/png.js";
+import { recipeText, withComment } from "../../avatargan/web/page/carried.js";
 import * as recipes from "../../avatargan/web/page/recipes.js";
 import { withSlider, amountsOf } from "../../avatargan/web/page/shape.js";
 import { Store } from "../../avatargan/web/page/store.js";
@@ -135,6 +135,14 @@ test("the recipe of a PNG is found in its text chunk, and nowhere else", () => {
   assert.equal(recipeText(png(chunk("tEXt", "other\0{}"))), null);
   assert.equal(recipeText(png(chunk("tEXt", "avatargan\0{}")).subarray(0, 20)), null);
   assert.equal(recipeText(Uint8Array.from(Buffer.from("GIF89a avatargan\0{}"))), null);
+});
+
+test("a thumbnail carries its recipe in a comment", () => {
+  const jpeg = Uint8Array.of(0xff, 0xd8, 0xff, 0xe0, 0, 4, 1, 2, 0xff, 0xda, 0, 2, 9);
+  const marked = withComment(jpeg, recipe(7));
+  assert.deepEqual(JSON.parse(recipeText(marked)), recipe(7));
+  assert.equal(recipeText(jpeg), null);
+  assert.deepEqual([...marked.subarray(marked.length - 11)], [...jpeg.subarray(2)]);
 });
 
 test("a ZIP has every file once", async () => {

@@ -195,9 +195,9 @@ def test_a_phone(browser: Browser, server_url: str):
     ("locale", "lang", "draw"),
     [
         ("ja-JP", "ja", "描く"),
-        ("zh-CN", "zh-CN", "绘制"),
-        ("zh-TW", "zh-TW", "繪製"),
-        ("ko-KR", "ko", "그리기"),
+        pytest.param("zh-CN", "zh-CN", "绘制", marks=pytest.mark.slow),
+        pytest.param("zh-TW", "zh-TW", "繪製", marks=pytest.mark.slow),
+        pytest.param("ko-KR", "ko", "그리기", marks=pytest.mark.slow),
     ],
 )
 def test_the_page_speaks_the_visitors_language_throughout(
@@ -332,7 +332,7 @@ def test_the_guided_way_ends_with_a_character(app: AppPage):
     expect(app.find("[data-shelf=favourites] .cell")).to_have_count(1)
 
 
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_nothing_that_axe_finds_is_wrong(browser: Browser, server_url: str, dark: bool):
     if not AXE.exists():
         pytest.skip("axe-core is not installed ('npm ci --prefix tests/js')")

@@ -5,7 +5,7 @@ import { button, h, icon, progress } from "./dom.js";
 import { describe } from "./gallery.js";
 import { problem, text } from "./language.js";
 import { isRecipe, parseRecipe } from "./recipes.js";
-import { isPng, recipeText } from "./png.js";
+import { isPng, recipeText } from "./carried.js";
 
 // Larger than any PNG that the app gives out.
 const LARGEST_BYTES = 5 * 1024 * 1024;

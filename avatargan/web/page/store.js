@@ -1,6 +1,7 @@
 // What this browser keeps: favourites, history, settings. Recipes and thumbnails, no pictures.
 //
 // A server of ours keeps none of it. Two tabs of one browser see each other's changes.
+import { withComment } from "./carried.js";
 import { isRecipe, keyOf, parseRecipe } from "./recipes.js";
 
 const KEYS = {
@@ -247,7 +248,10 @@ export async function thumbnailOf(picture) {
   context.fillStyle = "white";
   context.fillRect(0, 0, THUMBNAIL_SIDE, THUMBNAIL_SIDE);
   context.drawImage(image, 0, 0, THUMBNAIL_SIDE, THUMBNAIL_SIDE);
-  return canvas.toDataURL("image/jpeg", 0.75);
+  const plain = canvas.toDataURL("image/jpeg", 0.75);
+  const bytes = Uint8Array.from(atob(plain.split(",")[1]), (c) => c.charCodeAt(0));
+  const marked = withComment(bytes, picture.recipe);
+  return `data:image/jpeg;base64,${btoa(Array.from(marked, (byte) => String.fromCharCode(byte)).join(""))}`;
 }
 
 export function openStorage() {

@@ -1,4 +1,4 @@
-// The recipe inside a PNG, as the PNG specification describes its chunks.
+// The recipe that a picture carries: in a text chunk of a PNG, in a comment of a JPEG thumbnail.
 
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
 const KEYWORD = "avatargan";
@@ -22,6 +22,7 @@ function* chunksOf(bytes) {
 
 // The recipe's text, or null.
 export function recipeText(bytes) {
+  if (bytes[0] === 0xff && bytes[1] === 0xd8) return jpegComment(bytes);
   if (!isPng(bytes)) return null;
   for (const { type, data } of chunksOf(bytes)) {
     if (type !== "tEXt" && type !== "iTXt") continue;
@@ -40,4 +41,31 @@ function latin(bytes) {
   let text = "";
   for (const byte of bytes) text += String.fromCharCode(byte);
   return text;
+}
+
+// A JPEG with the recipe as a comment (ITU T.81, B.2.4.5), so that a thumbnail which somebody saves
+// still leads to its character.
+export function withComment(jpeg, recipe) {
+  const text = new TextEncoder().encode(`${KEYWORD}\0${JSON.stringify(recipe)}`);
+  if (text.length > 65533) return jpeg;
+  const length = text.length + 2;
+  const marked = new Uint8Array(jpeg.length + length + 2);
+  marked.set(jpeg.subarray(0, 2));
+  marked.set([0xff, 0xfe, length >> 8, length & 0xff], 2);
+  marked.set(text, 6);
+  marked.set(jpeg.subarray(2), 6 + text.length);
+  return marked;
+}
+
+function jpegComment(bytes) {
+  let offset = 2;
+  while (offset + 4 <= bytes.length && bytes[offset] === 0xff && bytes[offset + 1] !== 0xda) {
+    const length = (bytes[offset + 2] << 8) | bytes[offset + 3];
+    if (bytes[offset + 1] === 0xfe) {
+      const text = new TextDecoder().decode(bytes.subarray(offset + 4, offset + 2 + length));
+      if (text.startsWith(`${KEYWORD}\0`)) return text.slice(KEYWORD.length + 1);
+    }
+    offset += 2 + length;
+  }
+  return null;
 }
