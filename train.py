@@ -30,6 +30,7 @@ from avatargan.training.plan import plan_lines
 from avatargan.training.report import write_report
 from avatargan.training.run_folder import RunFolder
 from avatargan.training.settings import TrainingSettings, read_config
+from avatargan.training.speed import duration_lines, measured_speed
 from avatargan.training.stopping import StopRequest
 
 EXAMPLES = """examples:
@@ -118,6 +119,7 @@ def _run(given: argparse.Namespace) -> Outcome | None:
         if given.dry_run:
             opened = [source.open() for source in sources]
             observer.say(*(line for source in opened for line in source.dataset.notes))
+            runs.prepare_device(settings, processes)
             lines = plan_lines(settings, opened, processes)
             _show("\n".join(lines))
             return None
@@ -138,6 +140,10 @@ def _train(run: runs.Run, observer: ProgressObserver) -> Outcome:
     for part, transfer in run.transfers.items():
         observer.say(*(f"{part}: {line}" for line in transfer.lines()))
     observer.say(*run.trainer.notes)
+    processes, settings = run.trainer.processes, run.trainer.settings
+    if observer.shows and processes.device.type == "cpu" and processes.count == 1:
+        speed = measured_speed(settings, run.data.attributes)
+        observer.say(*duration_lines(settings, speed, run.trainer.images_seen))
     observer.start(run)
     with StopRequest() as stop:
         outcome = train(run.trainer, run.data, run.folder, observer, stop)

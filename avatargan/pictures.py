@@ -34,6 +34,8 @@ _DAMAGE = (
     OverflowError,
     LookupError,  # Pillow, about chunks that are shorter than they should be
     struct.error,
+    RuntimeError,  # AVIF's decoder
+    UserWarning,  # Pillow, about animations that are none; an error where warnings are
     ImageCms.PyCMSError,
 )
 #: What brings a picture of an EXIF orientation upright.

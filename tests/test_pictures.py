@@ -316,6 +316,20 @@ def test_a_large_profile_beside_a_png_is_applied_all_the_same():
     assert abs(colour_of(content) - LINEAR_IN_SRGB).max() <= 2
 
 
+@pytest.mark.parametrize("kind", ["png", "jpeg", "webp", "gif", "bmp", "avif"])
+def test_any_bytes_of_a_picture_may_be_wrong(kind):
+    random = np.random.default_rng(3)
+    content = saved(Image.effect_noise((16, 16), 60).convert("RGB"), kind)
+    for _ in range(100):
+        changed = bytearray(content)
+        for place in random.integers(0, min(len(changed), 200), 3):
+            changed[place] = random.integers(256)
+        with contextlib.suppress(PictureError):
+            rgb_pixels(open_picture(bytes(changed)))
+    apng = with_chunks(encode_png(picture()), png_chunk(b"acTL", b"\0" * 9))
+    assert rgb_pixels(open_picture(apng)).shape == (4, 4, 3)
+
+
 def test_pixels_that_are_damaged_stay_damaged():
     png = encode_png(rows_of(RED, GREEN))
     jpeg = saved(rows_of(RED, GREEN), "jpeg")

@@ -119,6 +119,7 @@ def run_program(program: typer.Typer, name: str, arguments: Sequence[str] | None
     """
     # Pictures that are too large are refused with an error; Pillow's warning would be a second.
     warnings.filterwarnings("ignore", "Image size", RuntimeWarning)
+    warnings.filterwarnings("ignore", "Invalid APNG", UserWarning)
     _replace_closed_streams()
     command = typer.main.get_command(program)
     try:

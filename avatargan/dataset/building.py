@@ -152,7 +152,12 @@ def build_dataset(
         writer.sources, summary.copies = shared_sources(
             writer.sources, find_copies(np.stack(signatures))
         )
-        writer.finish(upscaling=upscaling.value, made_from=crops.path.name, summary=asdict(summary))
+        writer.finish(
+            upscaling=upscaling.value,
+            made_from=crops.path.name,
+            taggers=sorted(crops.taggers),
+            summary=asdict(summary),
+        )
         write_report(writer.folder, summary.left_out)
     return summary
 

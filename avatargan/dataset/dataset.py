@@ -57,6 +57,7 @@ class Dataset:
         store: where the pixels are.
         places: the index of each picture in the store, ``[N]``.
         notes: what was read otherwise than it is written, one line each, for people.
+        taggers: the SHA-256 of each tagger that made some of the tags, where that is known.
     """
 
     path: Path
@@ -68,6 +69,7 @@ class Dataset:
     store: PictureStore
     places: Indices
     notes: tuple[str, ...] = ()
+    taggers: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self.names)

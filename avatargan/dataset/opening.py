@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,7 @@ def _tagged(path: Path, store: PictureStore, tags: Tags) -> Dataset:
         store,
         np.array([index[name] for name in tags.files], dtype=np.int64),
         tags.notes,
+        tags.taggers,
     )
 
 
@@ -148,6 +150,7 @@ def _open_built(path: Path) -> Dataset:
         )
         names = tuple(str(name) for name in index["files"])
         sha256 = str(index["sha256"])
+        taggers = frozenset(str(tagger) for tagger in index.get("taggers", ()))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise DatasetError(f"{place}: damaged ({error!r}); build the set again") from error
     if sum(map(len, shards)) != len(names):
@@ -158,7 +161,8 @@ def _open_built(path: Path) -> Dataset:
     taxonomy = None
     if attributes is not None:
         taxonomy = _taxonomy(attributes, str(path / ATTRIBUTES_FILE))
-    return _tagged(path, store, read_tags(tag_content, str(path / TAGS_FILE), names, taxonomy))
+    tags = read_tags(tag_content, str(path / TAGS_FILE), names, taxonomy)
+    return _tagged(path, store, replace(tags, taggers=tags.taggers | taggers))
 
 
 def _read_index(place: Path) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """``tags.csv``: which file has which choice of each attribute.
 
 Columns: ``file``, one per attribute, and optionally ``source`` (what the picture was cut from),
-``split`` ("train" or "test") and a probability ``<attribute>_p`` per attribute, which is not read
-here. An empty value and "unknown" both say that nobody knows. How tables are read, and which
-spellings mean the same, says :mod:`avatargan.tables`.
+``split`` ("train" or "test"), ``tagger`` (the SHA-256 of the tagger that made the row) and a
+probability ``<attribute>_p`` per attribute, which is not read here. An empty value and "unknown"
+both say that nobody knows. How tables are read, and which spellings mean the same, says
+:mod:`avatargan.tables`.
 """
 
 from collections import defaultdict
@@ -18,7 +19,7 @@ from avatargan.errors import DatasetError, TableError, TaxonomyError, did_you_me
 from avatargan.tables import FileNames, Table, folded, read_table
 
 TAGS_FILE = "tags.csv"
-FILE, SOURCE, SPLIT = "file", "source", "split"
+FILE, SOURCE, SPLIT, TAGGER = "file", "source", "split", "tagger"
 PROBABILITY_ENDING = "_p"
 #: Beyond this a column holds something else, such as captions.
 MOST_CHOICES = 200
@@ -37,6 +38,7 @@ class Tags:
         sources: what each picture was cut from; the file itself where the column is missing.
         splits: "train", "test" or "" (decided by the source) per picture.
         notes: what was read otherwise than it is written, one line each.
+        taggers: the SHA-256 of each tagger that made some of the tags.
     """
 
     attributes: Taxonomy
@@ -45,6 +47,7 @@ class Tags:
     sources: tuple[str, ...]
     splits: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    taggers: frozenset[str] = frozenset()
 
 
 def read_tags(
@@ -75,7 +78,7 @@ def read_tags(
     names = FileNames(known_files)
     files: dict[str, int] = {}
     values: dict[str, list[str]] = {name: [] for name in attribute_columns}
-    sources, splits = [], []
+    sources, splits, taggers = [], [], set()
     for line, cells in table.rows:
         written = cells[columns[FILE]]
         file = names.find(written)
@@ -90,6 +93,8 @@ def read_tags(
         sources.append((cells[columns[SOURCE]] if SOURCE in columns else "") or file)
         split = cells[columns[SPLIT]] if SPLIT in columns else ""
         splits.append(_split(split, table.at(line)))
+        if TAGGER in columns:
+            taggers.add(cells[columns[TAGGER]].strip())
         for name, column in attribute_columns.items():
             values[name].append(readers[name].read(cells[columns[column]], table.at(line)))
     if not files:
@@ -107,6 +112,7 @@ def read_tags(
         tuple(sources),
         tuple(splits),
         tuple(notes),
+        frozenset(taggers - {""}),
     )
 
 
@@ -124,7 +130,7 @@ def _attribute_columns(table: Table, taxonomy: Taxonomy | None) -> dict[str, str
     listed = {folded(name): name for name in taxonomy or ()}
     attributes = {}
     for column in table.columns:
-        if column in (FILE, SOURCE, SPLIT) or (
+        if column in (FILE, SOURCE, SPLIT, TAGGER) or (
             column.endswith(PROBABILITY_ENDING) and column.removesuffix(PROBABILITY_ENDING) in known
         ):
             continue

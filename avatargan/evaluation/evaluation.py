@@ -24,6 +24,7 @@ from avatargan.evaluation.metrics import (
     LEAST_REAL,
     MEMORISATION,
     METRICS,
+    PRECISION_RECALL,
     check_metrics,
     counts_for,
 )
@@ -94,8 +95,21 @@ class Evaluation:
         self.judged = self._judged_attributes()
         self.splits = {TEST: dataset.split(TEST), TRAIN: dataset.split(TRAIN), ALL: dataset}
         reference = self.splits[options.split]
-        self._check_reference(reference)
-        self._leave_out_what_cannot_be()
+        self._leave_out_what_cannot_be(reference)
+        self.circular = self.judge.sha256 in dataset.taggers
+        if self.circular and ACCURACY in self.metrics:
+            self.notes.append(
+                "The judge made the tags of these pictures itself: it would agree with them by "
+                "construction, so its accuracy on real pictures is left out, and that on samples "
+                "tells how well the generator follows this judge. Another --tagger, or tags by "
+                "people, would tell more."
+            )
+        if PRECISION_RECALL in self.metrics and inception is None:
+            self.notes.append(
+                "Precision and recall in the tagger's features see what its attributes are told "
+                "by, colours above all, and hardly shapes: blurred faces of the right colours "
+                "score well. --inception gives features that see shapes."
+            )
         self.plan = plan_samples(
             pipeline,
             reference if len(reference) else dataset,
@@ -155,24 +169,28 @@ class Evaluation:
             judged[name] = choices
         return judged
 
-    def _check_reference(self, reference: Dataset) -> None:
-        needed = [name for name in (*COMPARISONS,) if name in self.metrics]
-        if needed and len(reference) < LEAST_REAL:
-            everything = self.splits[ALL]
-            part = "" if self.options.split == ALL else f"the {self.options.split} split of "
-            remedy = "; --split all takes every picture" if part else ""
-            raise DatasetError(
-                f"{part}{everything.path} has {len(reference)} pictures, {needed[0]} needs at "
-                f"least {LEAST_REAL}{remedy}"
-            )
-
-    def _leave_out_what_cannot_be(self) -> None:
+    def _leave_out_what_cannot_be(self, reference: Dataset) -> None:
         """Drop metrics that cannot be had.
 
         Raises:
             OptionError: one of them was asked for by name.
+            DatasetError: one that needs more pictures was.
         """
         reasons = {}
+        compared = [name for name in COMPARISONS if name in self.metrics]
+        if compared and len(reference) < LEAST_REAL:
+            everything = self.splits[ALL]
+            part = "" if self.options.split == ALL else f"the {self.options.split} split of "
+            enough = bool(part) and len(everything) >= LEAST_REAL
+            remedy = "; --split all takes every picture" if enough else ""
+            count = f"{part}{everything.path} has {len(reference)} pictures"
+            if self.options.metrics is not None:
+                raise DatasetError(f"{count}, {compared[0]} needs at least {LEAST_REAL}{remedy}")
+            self.metrics = tuple(name for name in self.metrics if name not in compared)
+            self.notes.append(
+                f"There is no {', '.join(compared)}: {count}, and they need at least "
+                f"{LEAST_REAL}{remedy}."
+            )
         if not self.judged:
             for name in (ACCURACY, LEAKAGE):
                 reasons[name] = "the judge knows none of the attributes of these weights"

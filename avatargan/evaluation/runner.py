@@ -135,7 +135,7 @@ class _Run:
         judged: dict[str, list[Floats]] = {
             name: [] for name in self.evaluation.judged if name in real.attributes
         }
-        if not judged or not len(real):
+        if not judged or not len(real) or self.evaluation.circular:
             return {}
         pictures = real_pictures(real, self.evaluation.resolution)
         for batch in batches(self.progress(pictures, len(real), unit="real picture")):

@@ -15,7 +15,7 @@ from avatargan.attributes import UNKNOWN, Taxonomy
 from avatargan.dataset import Dataset, split_of
 from avatargan.dataset.dataset import fit_square
 from avatargan.dataset.stores import FolderStore
-from avatargan.dataset.tags import FILE, PROBABILITY_ENDING
+from avatargan.dataset.tags import FILE, PROBABILITY_ENDING, TAGGER
 from avatargan.devices import usable_cores
 from avatargan.errors import DatasetError, OptionError
 from avatargan.parallel import ordered_map
@@ -75,6 +75,7 @@ class FolderTagger:
         store: reads the files.
         attributes: the taxonomy of the tags.
         files: the files that look like pictures, in the order of their names.
+        tagger_sha256: identifies the tagger.
 
     Raises:
         DatasetError: there is no such folder, it cannot be listed, or it has no pictures.
@@ -94,6 +95,7 @@ class FolderTagger:
             raise OptionError(f"the threshold must be from 0 to 1, got {threshold}")
         self.folder = Path(folder)
         self._tagger = tagger
+        self.tagger_sha256 = tagger.sha256
         self._heads = tuple(heads)
         self._threshold = threshold
         self.attributes = _joined_attributes(tagger, heads)
@@ -168,7 +170,7 @@ class TagTable:
         columns = [FILE]
         for name in tagged.attributes:
             columns += [name, name + PROBABILITY_ENDING]
-        self.columns = tuple(columns)
+        self.columns = (*columns, TAGGER)
         self.files: list[str] = []
         self._labels = {name: array("q") for name in tagged.attributes}
 
@@ -179,7 +181,7 @@ class TagTable:
         for name, choice in picture.choices.items():
             self._labels[name].append(self._attributes.index(name, choice))
             row += [choice, f"{picture.probabilities[name]:.3f}"]
-        return tuple(row)
+        return (*row, self._tagged.tagger_sha256)
 
     def counts(self, name: str) -> dict[str, int]:
         """Return how often each choice of an attribute was said, with "unknown"."""

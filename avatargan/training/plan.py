@@ -15,6 +15,7 @@ from avatargan.training.data import Source, merged_taxonomy, rows_of, with_style
 from avatargan.training.distributed import Processes
 from avatargan.training.regularizers import dragan_penalty, r1_penalty
 from avatargan.training.settings import TrainingSettings
+from avatargan.training.speed import duration_lines, measured_speed
 from avatargan.training.trainer import uses_bf16
 
 #: Pictures with which costs are counted; they are in proportion to it.
@@ -173,6 +174,9 @@ def plan_lines(
         ),
         ("device", describe_device(processes, settings)),
     ]
+    if processes.device.type == "cpu" and processes.count == 1:
+        first, *others = duration_lines(settings, measured_speed(settings, attributes))
+        rows += [("time", first), *(("", line) for line in others)]
     width = max(len(label) for label, _ in rows)
     return [f"{label:>{width}}  {text}" for label, text in rows]
 

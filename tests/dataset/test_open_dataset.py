@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from avatargan.dataset import TEST, TRAIN, open_dataset, split_of
+from avatargan.dataset.building import Upscaling, build_dataset
 from avatargan.dataset.dataset import fit_square
 from avatargan.errors import DatasetError
 
@@ -209,6 +210,15 @@ def test_columns_of_probabilities_and_sources_are_no_attributes(tmp_path):
     assert list(data.attributes) == ["hair"]
     assert data.sources == ("one", "one")
     assert data.splits[0] == data.splits[1] == split_of("one")
+
+
+def test_the_tagger_of_the_tags_is_remembered_through_a_build(tmp_path):
+    table = "file,hair,tagger\na.png,pink,abc\nb.png,blue,\nc d.png,blue,def\n"
+    data = open_dataset(write_pictures(tmp_path / "crops", table))
+    assert list(data.attributes) == ["hair"]
+    assert data.taggers == {"abc", "def"}
+    build_dataset(data, tmp_path / "set", resolution=16, upscaling=Upscaling.NEVER)
+    assert open_dataset(tmp_path / "set").taggers == {"abc", "def"}
 
 
 def test_splits_that_the_tags_name_are_taken(tmp_path):

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -292,9 +293,26 @@ def test_too_few_pictures_are_refused(prepare, faces):
         prepare(samples=99)
     some = open_dataset(faces).subset(range(40))
     with pytest.raises(DatasetError, match=r"has 40 pictures, fid needs at least 50"):
-        prepare(data=some)
+        prepare(data=some, metrics=("fid", "accuracy"))
     with pytest.raises(DatasetError, match=r"the test split of .* --split all takes every"):
         prepare(split="test", metrics=("kid",))
+
+
+def test_a_small_set_goes_through_without_what_is_impossible(prepare, faces):
+    findings, _ = run_evaluation(prepare(data=open_dataset(faces).subset(range(26))))
+    metrics = metrics_of(findings)
+    assert not metrics.keys() & {"fid", "kid", "precision_recall", "memorisation"}
+    assert metrics["accuracy"]
+    assert any("has 26 pictures, and they need at least 50" in note for note in findings.notes)
+
+
+def test_a_judge_that_made_the_tags_itself_is_not_measured_by_them(prepare, faces, tagger_weights):
+    own = load_tagger(tagger_weights).sha256
+    data = replace(open_dataset(faces).subset(range(26)), taggers=frozenset({own}))
+    findings, _ = run_evaluation(prepare(data=data, metrics=("accuracy",)))
+    assert any("made the tags of these pictures itself" in note for note in findings.notes)
+    assert all(found.real is None for found in findings.accuracy.values())
+    assert findings.accuracy
 
 
 def test_a_judge_of_other_attributes_is_said_or_refused(prepare, tmp_path):

@@ -51,7 +51,7 @@ def test_from_a_folder_to_a_set_with_tags(faces, tmp_path, avatargan, capsys):
         f"skipped broken.png: {told['skipped'][0]['reason']}",
     ]
     rows = table(folder / "tags.csv")
-    assert list(rows[0]) == ["file", "hair", "hair_p", "eyes", "eyes_p"]
+    assert list(rows[0]) == ["file", "hair", "hair_p", "eyes", "eyes_p", "tagger"]
     assert len(rows) == 12
     assert all(0 <= float(row["hair_p"]) <= 1 for row in rows)
     data = open_dataset(folder)
