@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -46,6 +46,9 @@ from avatargan.weights_header import (
     shipped_generators,
     shipped_weights,
 )
+
+if TYPE_CHECKING:
+    from avatargan.editing.pictures import Edit
 
 #: Clean and varied: the trade that looked best for the shipped weights.
 DEFAULT_PSI = 0.7
@@ -343,6 +346,15 @@ class AvatarPipeline:
         for recipe in recipes:
             self.check_recipe(recipe)
         return mix(self.recipe_latents, recipes, n, **options)
+
+    def edit(self, image: Image.Image, **options: Any) -> "Edit":
+        """Find the character that comes nearest to a picture.
+
+        See :func:`avatargan.editing.pictures.edit_picture` for the options, and its errors.
+        """
+        from avatargan.editing.pictures import edit_picture
+
+        return edit_picture(self, image, **options)
 
     def latents(self, recipes: Sequence[Recipe]) -> Latents:
         """Return what the pictures of these recipes are drawn from; errors as for :meth:`draw`.

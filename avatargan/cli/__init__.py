@@ -18,6 +18,7 @@ import crawler.cli
 import face_crop.cli
 from avatargan.cli import (
     dataset,
+    edit,
     evaluate,
     export,
     export_onnx,
@@ -29,6 +30,7 @@ from avatargan.cli import (
     options,
     serve,
     sliders,
+    study,
     tag,
     teach,
     train_tagger,
@@ -92,6 +94,8 @@ app.command(epilog=info.EXAMPLES)(info.info)
 app.command(cls=AttributeSequenceCommand, epilog=morph.EXAMPLES)(morph.morph)
 app.command(epilog=sliders.EXAMPLES)(sliders.sliders)
 app.command(epilog=mix.EXAMPLES)(mix.mix)
+app.command(epilog=edit.EXAMPLES)(edit.edit)
+app.command(epilog=study.EXAMPLES)(study.study)
 app.command(epilog=serve.EXAMPLES)(serve.serve)
 app.add_typer(crawler.cli.app, name="crawl")
 app.command(epilog=tag.EXAMPLES)(tag.tag)

@@ -100,14 +100,14 @@ class EditEncoder(nn.Module):
 
     @torch.inference_mode()
     def encode(self, pictures: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return w ``[B, w_dim]`` and probabilities of the choices of each attribute.
+        """Return codes ``[B, code_dim]`` and probabilities of the choices of each attribute.
 
         Args:
             pictures: ``[B, 3, S, S]`` in [-1, 1], any S of 64 or more.
         """
         small = functional.interpolate(pictures, (SIZE, SIZE), mode="bilinear", antialias=True)
         code, scores = self(small)
-        return self.w_of(code), {name: each.softmax(1) for name, each in scores.items()}
+        return code, {name: each.softmax(1) for name, each in scores.items()}
 
     def metadata(self, w_space: str) -> dict[str, str]:
         """Return the entries of a weights header that describe this network."""

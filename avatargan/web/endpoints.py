@@ -14,7 +14,9 @@ from typing import Any
 import gradio as gr
 from gradio.events import api
 
+from avatargan.editing.fitting import STEPS
 from avatargan.editing.mixing import MOST_PARENTS
+from avatargan.editing.pictures import Edit
 from avatargan.errors import AvatarGanError, OptionError, PictureError, RecipeError
 from avatargan.pipeline import DEFAULT_PSI, Avatar
 from avatargan.recipe import LARGEST_PSI, Recipe
@@ -124,6 +126,34 @@ def _add_endpoints(service: AvatarService) -> None:
 
         return _answer(children)
 
+    def edit(
+        png: str, steps: int = STEPS, size: int | None = None, face: int = 1, whole: bool = False
+    ) -> dict[str, Any]:
+        """Find the character that comes nearest to a picture.
+
+        Parameters:
+            png: a picture file in base64; JPEG and WebP do as well.
+            steps: how often the character is refined; 0 is quick and rough.
+            size: side in pixels; the largest where it is left out.
+            face: which of several faces, 1 the surest.
+            whole: take the middle of the picture and look for no face.
+
+        Returns:
+            {"png": file in base64, "recipe": {...}, "share": ..., "pixels": ..., "lines": ...,
+            "verdict": ..., "remarks": [...]}.
+        """
+        with _refused():
+            *_, result = service.edit(
+                decode_base64(png, service.limits.body_bytes),
+                steps=_integer(steps, "steps"),
+                size=size,
+                face=_integer(face, "face"),
+                whole=bool(whole),
+            )
+        assert isinstance(result, Edit)
+        (drawn,) = _answer(lambda: [result.avatar])
+        return drawn | result.as_json()
+
     def sliders() -> dict[str, Any]:
         """Tell which sliders there are.
 
@@ -174,7 +204,7 @@ def _add_endpoints(service: AvatarService) -> None:
             "largest_psi": LARGEST_PSI,
         }
 
-    for function in (create, variations, recolour, mix, sliders, restore, attributes):
+    for function in (create, variations, recolour, mix, edit, sliders, restore, attributes):
         api(function, api_name=function.__name__)
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Generator, Iterable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, File, Request, Response
+from fastapi import APIRouter, FastAPI, File, Form, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from starlette.responses import JSONResponse
 
+from avatargan.editing.fitting import STEPS, can_edit
+from avatargan.editing.pictures import Edit
 from avatargan.errors import AvatarGanError, BusyError
 from avatargan.pipeline import Avatar
 from avatargan.recipe import LARGEST_PSI
@@ -21,6 +23,8 @@ from avatargan.web.schemas import (
     AvatarOut,
     AvatarsOut,
     AvatarsRequest,
+    EditOut,
+    EditProgressOut,
     HealthOut,
     InfoOut,
     LimitsOut,
@@ -32,7 +36,7 @@ from avatargan.web.schemas import (
     VariationsRequest,
     sliders_of,
 )
-from avatargan.web.service import AvatarService
+from avatargan.web.service import AvatarService, EditProgress
 from avatargan.web.streams import NDJSON, kind_of, stream_lines
 
 PREFIX = "/api/v1"
@@ -115,6 +119,33 @@ def create_router(service: AvatarService) -> APIRouter:
             ),
         )
 
+    @router.post(
+        "/edits",
+        responses={**_REFUSALS, 200: {"model": EditOut}},
+        response_class=Response,
+        tags=["draw"],
+        summary="Find the character that comes nearest to a picture",
+    )
+    def edit_picture(
+        file: Annotated[bytes, File(description="a picture with a drawn face")],
+        steps: Annotated[int, Form(description="how often it is refined; 0 is quick")] = STEPS,
+        size: Annotated[int | None, Form(description="side in pixels")] = None,
+        face: Annotated[int, Form(description="which of several, 1 the surest")] = 1,
+        whole: Annotated[bool, Form(description="take the middle; look for no face")] = False,
+        progress: Annotated[
+            bool,
+            Form(
+                description="answer with lines of JSON, {done, of, picture}, and with the result "
+                "in the last one"
+            ),
+        ] = False,
+    ) -> Response:
+        events = service.edit(file, steps=steps, size=size, face=face, whole=whole)
+        if progress:
+            return stream_lines(_edit_lines(events), NDJSON)
+        *_, result = events
+        return Response(_edit_line(result), media_type="application/json")
+
     @router.get("/sliders", tags=["read"], summary="The sliders, what they do and how far")
     def sliders() -> SlidersOut:
         return sliders_of(service)
@@ -156,6 +187,7 @@ def create_router(service: AvatarService) -> APIRouter:
             version=__version__,
             weights_sha256=service.pipeline.weights_sha256,
             renderer=service.pipeline.renderer.description,
+            edits=can_edit(service.pipeline),
             limits=LimitsOut.of(service.limits),
             transparent=can_remove_backgrounds(),
             morph_formats=morph_formats(),
@@ -191,6 +223,22 @@ def add_error_handlers(app: FastAPI) -> None:
     """Turn errors that a client can mend into one line each."""
     app.add_exception_handler(RequestValidationError, explain_invalid_body)
     app.add_exception_handler(AvatarGanError, _explain_refusal)
+
+
+def _edit_lines(
+    events: Generator[EditProgress | Edit, None, None],
+) -> Generator[bytes, None, None]:
+    try:
+        for event in events:
+            yield _edit_line(event) + b"\n"
+    finally:
+        events.close()
+
+
+def _edit_line(event: EditProgress | Edit) -> bytes:
+    if isinstance(event, Edit):
+        return EditOut.of(event).model_dump_json().encode()
+    return EditProgressOut.of_progress(event).model_dump_json().encode()
 
 
 def _pictures(request: Request, avatars: Iterable[Avatar]) -> Response:

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Self
 
+from PIL import Image
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -16,11 +17,12 @@ from pydantic import (
 
 from avatargan.editing.directions import Slider
 from avatargan.editing.mixing import MOST_PARENTS
+from avatargan.editing.pictures import Edit
 from avatargan.errors import OptionError, did_you_mean
 from avatargan.latents import LARGEST_SEED
 from avatargan.pipeline import DEFAULT_PSI, Avatar
-from avatargan.recipe import DEEPEST_RECIPE, LARGEST_PSI, Recipe
-from avatargan.web.service import AvatarService, Limits
+from avatargan.recipe import DEEPEST_RECIPE, LARGEST_PSI, Recipe, encode_png
+from avatargan.web.service import AvatarService, EditProgress, Limits
 
 #: JSON readers that know only doubles, JavaScript's above all, round integers beyond this.
 LARGEST_EXACT_NUMBER = 2**53 - 1
@@ -304,6 +306,48 @@ class AvatarsOut(BaseModel):
         return cls(avatars=[AvatarOut.of(avatar) for avatar in avatars])
 
 
+class EditOut(BaseModel):
+    """A character that was found for a picture, and how alike they are."""
+
+    avatar: AvatarOut
+    original: str = Field(description="what of the picture was looked at, a PNG in base64")
+    share: float = Field(
+        description="how far they are apart, as a share of random avatars: 0 the same, 1 no nearer"
+    )
+    pixels: float = Field(description="the same in pixels")
+    lines: float = Field(description="the same in lines")
+    verdict: str = Field(
+        description='"exact", "close", "a relative" or "not this generator\'s kind of face"'
+    )
+    remarks: list[str] = Field(description="what to tell the user")
+
+    @classmethod
+    def of(cls, edit: Edit) -> "EditOut":
+        """Encode a result."""
+        side = edit.avatar.image.width
+        original = edit.original.resize((side, side), Image.Resampling.LANCZOS)
+        return cls(
+            avatar=AvatarsOut.of([edit.avatar]).avatars[0],
+            original=base64.b64encode(encode_png(original)).decode("ascii"),
+            **edit.as_json(),
+        )
+
+
+class EditProgressOut(BaseModel):
+    """How far the editing of a picture has come."""
+
+    done: int
+    of: int
+    picture: str | None = Field(description="the character so far now and then, a PNG in base64")
+
+    @classmethod
+    def of_progress(cls, progress: EditProgress) -> "EditProgressOut":
+        """Encode it."""
+        drawn = progress.drawn
+        encoded = None if drawn is None else base64.b64encode(encode_png(drawn)).decode("ascii")
+        return cls(done=progress.done, of=progress.of, picture=encoded)
+
+
 class RecipeOut(BaseModel):
     """What a picture was drawn from."""
 
@@ -352,6 +396,7 @@ class InfoOut(BaseModel):
     version: str
     weights_sha256: str
     renderer: str
+    edits: bool = Field(description="whether pictures can be edited with these weights")
     limits: LimitsOut
     transparent: bool = Field(description="whether backgrounds can be cut away")
     morph_formats: list[str] = Field(description="of `/morphs`")

@@ -6,10 +6,11 @@ thirty-six. What nobody waits for any more (see :mod:`avatargan.web.waiting`) is
 """
 
 import itertools
+import queue
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     Future,
@@ -23,8 +24,13 @@ from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
 
+from PIL import Image
+
 from avatargan.attributes import Taxonomy
+from avatargan.editing.fitting import STEPS
+from avatargan.editing.pictures import Edit, edit_picture
 from avatargan.errors import BusyError, OptionError, RecipeError
+from avatargan.pictures import open_picture
 from avatargan.pipeline import DEFAULT_PSI, Avatar, AvatarPipeline
 from avatargan.recipe import Recipe, read_recipe, vary
 from avatargan.transparency import load_background_remover
@@ -62,6 +68,23 @@ class Limits:
     jobs: int = 4
     #: An export or an animation that is not finished by then is given up.
     job_seconds: float = 600.0
+    #: Refining steps of one picture that is edited.
+    edit_steps: int = 200
+
+
+@dataclass(frozen=True)
+class EditProgress:
+    """How far the editing of a picture has come.
+
+    Attributes:
+        done: steps that are done.
+        of: how many there are.
+        drawn: the character so far, now and then.
+    """
+
+    done: int
+    of: int
+    drawn: Image.Image | None
 
 
 class AvatarService:
@@ -82,6 +105,7 @@ class AvatarService:
         )
         self._admissions = threading.BoundedSemaphore(self.limits.requests)
         self._jobs = threading.BoundedSemaphore(self.limits.jobs)
+        self._edits = threading.BoundedSemaphore(1)
         self._stopped: Future[None] = Future()
 
     @property
@@ -276,6 +300,68 @@ class AvatarService:
             yield time.monotonic() + self.limits.job_seconds
         finally:
             self._jobs.release()
+
+    def edit(
+        self,
+        picture: bytes,
+        *,
+        steps: int = STEPS,
+        size: int | None = None,
+        face: int = 1,
+        whole: bool = False,
+    ) -> Generator[EditProgress | Edit, None, None]:
+        """Find the character nearest to an uploaded picture; yield how far it is, then the result.
+
+        One picture is edited at a time: it takes all the cores for seconds.
+
+        Raises:
+            PictureError: the picture cannot be read, is too small, or has not as many faces.
+            OptionError: a number is out of range, or these weights cannot edit.
+            BusyError: another picture is being edited, or it took too long.
+        """
+        if not 0 <= steps <= self.limits.edit_steps:
+            raise OptionError(f"steps go from 0 to {self.limits.edit_steps} here, got {steps}")
+        image = open_picture(picture)
+        with self.job() as deadline:
+            if not self._edits.acquire(blocking=False):
+                raise BusyError("another picture is being edited; try again in a moment")
+            events: queue.SimpleQueue[EditProgress | Edit | BaseException] = queue.SimpleQueue()
+            stopped = threading.Event()
+
+            def report(done: int, of: int, drawn: Image.Image | None) -> None:
+                if stopped.is_set() or time.monotonic() > deadline:
+                    raise BusyError("the picture took too long, or nobody waits for it any more")
+                events.put(EditProgress(done, of, drawn))
+
+            def work() -> None:
+                try:
+                    events.put(
+                        edit_picture(
+                            self.pipeline,
+                            image,
+                            steps=steps,
+                            size=size,
+                            face=face,
+                            whole=whole,
+                            progress=report,
+                        )
+                    )
+                except BaseException as error:  # handed to the thread that waits
+                    events.put(error)
+                finally:
+                    self._edits.release()
+
+            threading.Thread(target=work, name="edit", daemon=True).start()
+            try:
+                while True:
+                    event = events.get()
+                    if isinstance(event, BaseException):
+                        raise event
+                    yield event
+                    if isinstance(event, Edit):
+                        return
+            finally:
+                stopped.set()
 
     def cut_out(self, avatar: Avatar) -> Avatar:
         """Return an avatar without its background, RGBA.

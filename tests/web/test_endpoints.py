@@ -26,6 +26,7 @@ def test_the_endpoints_are_named_and_nothing_else_is_offered(api: Client):
         "/variations",
         "/recolour",
         "/mix",
+        "/edit",
         "/sliders",
         "/restore",
         "/attributes",

@@ -5,6 +5,7 @@ import io
 import json
 
 import httpx
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -307,6 +308,7 @@ def test_the_openapi_description_lists_every_route(client):
         "/api/v1/avatars/variations",
         "/api/v1/avatars/recolourings",
         "/api/v1/mixes",
+        "/api/v1/edits",
         "/api/v1/sliders",
         "/api/v1/recipe",
         "/api/v1/attributes",
@@ -387,3 +389,22 @@ def test_children_of_two_characters_are_drawn_and_drawn_again(client, pipe):
     assert children[0]["recipe"]["attributes"]["hair"] == recipes[1]["attributes"]["hair"]
     refused = client.post("/api/v1/mixes", json={"recipes": recipes, "shape": 3})
     assert "shape comes from one of the 2" in refusal(refused, 422)
+
+
+def test_a_picture_becomes_a_character_while_one_watches(client, pipe):
+    (avatar,) = pipe.generate(5, size=128, hair="blue")
+    picture = encode_png(Image.fromarray(np.asarray(avatar.image)))
+    form = {"steps": "6", "size": "128", "whole": "true", "progress": "true"}
+    response = client.post("/api/v1/edits", files={"file": picture}, data=form)
+    assert response.status_code == 200, response.text
+    *lines, result = [json.loads(line) for line in response.text.splitlines()]
+    assert [line["done"] for line in lines] == [1, 2, 3, 4, 5, 6]
+    assert Image.open(io.BytesIO(base64.b64decode(lines[-1]["picture"]))).size == (128, 128)
+    assert result["verdict"] == "close"
+    assert draw(client, recipes=[result["avatar"]["recipe"]]) == [result["avatar"]]
+    for form, message in [({"steps": "201"}, "from 0 to 200"), ({"face": "0"}, "from 1")]:
+        refused = client.post("/api/v1/edits", files={"file": picture}, data=form)
+        assert message in refusal(refused, 422)
+    assert "not a readable picture" in refusal(
+        client.post("/api/v1/edits", files={"file": b"x"}), 422
+    )

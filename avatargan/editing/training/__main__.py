@@ -2,14 +2,29 @@
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from avatargan.editing.directions import w_space_sha256
+from avatargan.editing.training.directions import (
+    as_slider,
+    characters,
+    figures_of,
+    fit_measures,
+    local_walks,
+    measure_walk,
+    mixtures,
+    purified,
+    responses,
+    write_directions,
+)
 from avatargan.editing.training.encoder import train_encoder
-from avatargan.editing.training.samples import MEASURED_PALETTES, draw_samples
+from avatargan.editing.training.measures import MEASURES, measure
+from avatargan.editing.training.samples import MEASURED_PALETTES, draw_samples, read_samples
+from avatargan.editing.training.sliders import SLIDERS
 from avatargan.editing.training.visible import VisibleBasis, visible_basis
 from avatargan.networks import Generator
 from avatargan.pipeline import AvatarPipeline
@@ -36,6 +51,10 @@ def main() -> None:
     encoder.add_argument("out", type=Path)
     encoder.add_argument("--seconds", type=float, default=1500)
     encoder.add_argument("--seed", type=int, default=0)
+    directions = commands.add_parser("directions", help="find and measure the sliders")
+    directions.add_argument("folder", type=Path, help="of measured samples")
+    directions.add_argument("out", type=Path)
+    directions.add_argument("--characters", type=int, default=60, help="that are walked with")
     options = parser.parse_args()
     torch.set_num_threads(1)
     pipeline = AvatarPipeline.load(options.weights, device="cpu")
@@ -52,35 +71,77 @@ def main() -> None:
         ):
             if done % 200 == 0:
                 print(done, flush=True)  # noqa: T201
+    elif options.command == "encoder":
+        _train_encoder(generator, options)
     else:
-        kept = options.folder / "basis.npz"
-        if kept.exists():
-            basis = VisibleBasis(**np.load(kept))
-        else:
-            basis = visible_basis(generator)
-            np.savez(kept, mean=basis.mean, basis=basis.basis, shown=basis.shown)
-        print("shown:", [round(float(x), 3) for x in basis.shown[:24]], flush=True)  # noqa: T201
-        palettes = {
-            index: (
-                generator.attributes.index("hair", palette["hair"]),
-                generator.attributes.index("eyes", palette["eyes"]),
-            )
-            for index, palette in enumerate(MEASURED_PALETTES, start=1)
-        }
-        for network, figures in train_encoder(
-            generator,
-            options.folder,
-            basis,
-            palettes,
-            seconds=options.seconds,
-            seed=options.seed,
-        ):
-            print(json.dumps({k: round(v, 4) for k, v in figures.items()}), flush=True)  # noqa: T201
-            write_weights(
-                options.out,
-                network.state_dict(),
-                network.metadata(w_space_sha256(generator)),
-            )
+        _find_directions(pipeline, generator, options)
+
+
+def _basis_of(generator: Generator, folder: Path) -> VisibleBasis:
+    """Return the coordinates of w; measuring them takes a minute, so they are kept."""
+    kept = folder / "basis.npz"
+    if kept.exists():
+        return VisibleBasis(**np.load(kept))
+    basis = visible_basis(generator)
+    np.savez(kept, mean=basis.mean, basis=basis.basis, shown=basis.shown)
+    return basis
+
+
+def _train_encoder(generator: Generator, options: argparse.Namespace) -> None:
+    basis = _basis_of(generator, options.folder)
+    palettes = {
+        index: (
+            generator.attributes.index("hair", palette["hair"]),
+            generator.attributes.index("eyes", palette["eyes"]),
+        )
+        for index, palette in enumerate(MEASURED_PALETTES, start=1)
+    }
+    for network, figures in train_encoder(
+        generator, options.folder, basis, palettes, seconds=options.seconds, seed=options.seed
+    ):
+        print(json.dumps({k: round(v, 4) for k, v in figures.items()}), flush=True)  # noqa: T201
+        write_weights(
+            options.out, network.state_dict(), network.metadata(w_space_sha256(generator))
+        )
+
+
+def _find_directions(
+    pipeline: AvatarPipeline, generator: Generator, options: argparse.Namespace
+) -> None:
+    basis = _basis_of(generator, options.folder)
+    measured, w = [], []
+    for pixels, rows, _ in read_samples(options.folder):
+        if pixels.shape[1] > len(MEASURED_PALETTES):
+            measured += [measure(np.array(one[1:])) for one in pixels]
+            w.append(np.array(rows))
+    table = np.array(measured)
+    known = ~np.isnan(table[:, 0])
+    model = fit_measures(basis, np.concatenate(w)[known], table[known])
+    print("r2:", dict(zip(MEASURES, model.r2.round(2).tolist(), strict=True)))  # noqa: T201
+    columns = [MEASURES.index(plan.measure) for plan in SLIDERS.values()]
+    first, _ = characters(pipeline, range(20_000, 20_150))
+    walks = local_walks(model, first, columns)
+    one = np.eye(len(columns))
+    blocks = generator.blocks_of_w
+    candidates = [
+        as_slider(walks, np.stack(halves), basis.mean, blocks)
+        for halves in [*((row, 0 * row) for row in one), *((0 * row, row) for row in one)]
+    ]
+    rough = responses(pipeline, model, candidates, first[:16], columns, 0.8, lambda column: None)
+    walkers, _ = characters(pipeline, range(30_000, 30_000 + options.characters))
+    weights = purified(pipeline, model, walks, mixtures(rough), walkers, columns)
+    judged, _ = characters(pipeline, range(40_000, 40_000 + options.characters))
+    sliders = []
+    for (name, plan), row, column in zip(SLIDERS.items(), weights, columns, strict=True):
+        words = {"name": name, "changes": plan.changes, "names": dict(plan.names)}
+        extent = {"minimum": -plan.reach, "maximum": plan.reach}
+        slider = as_slider(walks, row.reshape(2, len(walks)), basis.mean, blocks, **words, **extent)
+        amounts = [-plan.reach, -plan.reach / 3, plan.reach / 3, plan.reach]
+        walked = measure_walk(pipeline, slider, judged, amounts)
+        figures = figures_of(model, walked, amounts, column, columns)
+        print(name, json.dumps(figures), flush=True)  # noqa: T201
+        sliders.append(replace(slider, effect=figures))
+    write_directions(options.out, sliders, w_space_sha256(generator), [pipeline.weights_sha256])
 
 
 if __name__ == "__main__":

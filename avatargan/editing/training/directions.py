@@ -9,13 +9,19 @@
 3. The generator has the last word: each direction is walked by the coarse blocks alone and by the
    fine blocks alone, characters are drawn and measured, and of all these walks the mixture is taken
    that moves one measure by one deviation and the others, on average, by nothing.
+4. These mixtures are walked all at once, by random amounts, which measures what each of them does
+   to each measure with a third of the error of one at a time; what is left of side effects beyond
+   that error is taken out.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from avatargan.editing.directions import Slider
@@ -24,6 +30,8 @@ from avatargan.editing.training.samples import MEASURED_PALETTES, draw_palettes,
 from avatargan.editing.training.visible import VisibleBasis
 from avatargan.latents import FloatArray
 from avatargan.pipeline import AvatarPipeline
+from avatargan.weights import write_weights
+from avatargan.weights_header import DIRECTIONS_ROLE
 
 Array = NDArray[np.float64]
 
@@ -219,11 +227,101 @@ def responses(
     return table
 
 
-def mixtures(table: Array, ridge: float = 0.02) -> Array:
-    """Return weights of candidates that move one measure each, ``[held, candidates]``."""
-    gram = table @ table.T
-    weights = np.linalg.solve(gram + ridge * np.trace(gram) / len(gram) * np.eye(len(gram)), table)
-    return np.asarray(weights)
+def mixtures(table: Array, ridge: float = 0.03) -> Array:
+    """Return weights of candidates that move one measure each, ``[held, candidates]``.
+
+    Args:
+        table: from :func:`responses`.
+        ridge: the larger, the shorter the walks, and the less pure.
+    """
+    weights = np.linalg.solve(table @ table.T + ridge * np.eye(len(table)), table)
+    return np.asarray(weights / np.diag(table @ weights.T)[:, None])
+
+
+def purified(
+    pipeline: AvatarPipeline,
+    model: MeasureModel,
+    walks: Sequence[Walk],
+    weights: Array,
+    w: FloatArray,
+    columns: Sequence[int],
+    *,
+    pairs: int = 4,
+    amplitude: float = 0.55,
+    seed: int = 0,
+) -> Array:
+    """Return the weights without the side effects that are measured beyond their error.
+
+    Args:
+        pipeline: what draws.
+        model: for deviations.
+        walks: candidates.
+        weights: ``[sliders, 2 * walks]``.
+        w: ``[N, w_dim]`` of the characters to walk with.
+        columns: the measure of each slider.
+        pairs: walks there and back per character.
+        amplitude: length of each slider's part of a walk, in units of the candidates.
+        seed: of the amounts.
+    """
+    random = np.random.default_rng(seed)
+    length = np.linalg.norm(weights, axis=1)
+    blocks, count = pipeline.generator.blocks_of_w, len(weights)
+    amounts, changes = [], []
+    for one in w:
+        for _ in range(pairs):
+            sign = random.choice([-1, 1], count) * random.uniform(0.6, 1.4, count)
+            amount = sign * amplitude / length
+            mixed = (amount @ weights).reshape(2, len(walks))
+            slider = as_slider(walks, mixed, model.basis.mean, blocks)
+            (ends,) = measure_walk(pipeline, slider, one[None], [-1, 1])
+            amounts.append(amount)
+            changes.append((ends[1] - ends[0])[list(columns)] / 2)
+    moved = np.array(changes) / model.deviations[list(columns)]
+    known = ~np.isnan(moved).any(axis=1)
+    limit = np.nanpercentile(np.abs(moved), 98, axis=0)
+    x, y = np.array(amounts)[known], np.clip(moved[known], -limit, limit)
+    table = np.linalg.lstsq(x, y, rcond=None)[0].T  # [measures, sliders]
+    left = (y - x @ table.T).var(axis=0)
+    error = np.sqrt(np.outer(left, np.diag(np.linalg.inv(x.T @ x))))
+    beyond = np.sign(table) * np.maximum(np.abs(table) - error, 0)
+    np.fill_diagonal(beyond, np.diag(table))
+    return np.asarray(np.linalg.inv(beyond).T @ weights)
+
+
+def write_directions(
+    path: Path, sliders: Sequence[Slider], w_space: str, generators: Sequence[str]
+) -> None:
+    """Write a directions file.
+
+    Args:
+        path: where to.
+        sliders: in the order in which they are shown.
+        w_space: see :func:`avatargan.editing.directions.w_space_sha256`.
+        generators: SHA-256 of the weights files that are known to share it.
+    """
+    entries = [
+        {
+            name: getattr(slider, name)
+            for name in ("name", "minimum", "maximum", "changes", "names", "effect")
+        }
+        for slider in sliders
+    ]
+    tensors = {
+        "directions": np.stack([slider.direction for slider in sliders]),
+        "bend_in": np.stack([slider.bend_in for slider in sliders]),
+        "bend_out": np.stack([slider.bend_out for slider in sliders]),
+        "centre": sliders[0].centre,
+    }
+    write_weights(
+        path,
+        {name: torch.from_numpy(np.array(array)) for name, array in tensors.items()},
+        {
+            "role": DIRECTIONS_ROLE,
+            "w_space": w_space,
+            "generators": json.dumps(list(generators)),
+            "sliders": json.dumps(entries, ensure_ascii=False),
+        },
+    )
 
 
 def characters(
