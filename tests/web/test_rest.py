@@ -310,6 +310,8 @@ def test_the_openapi_description_lists_every_route(client):
         "/api/v1/mixes",
         "/api/v1/edits",
         "/api/v1/sliders",
+        "/api/v1/exports",
+        "/api/v1/morphs",
         "/api/v1/recipe",
         "/api/v1/attributes",
         "/api/v1/info",
