@@ -92,7 +92,11 @@ export function slider({ label, value, min, max, step, low, high, name, changed,
   const show = () => {
     const number = Number(input.value);
     output.textContent = format ? format(number) : number.toFixed(digits);
-    input.style.setProperty("--share", `${(100 * (number - min)) / (max - min || 1)}%`);
+    // The track is coloured from its beginning, or from 0 where that is in the middle.
+    const share = (at) => (100 * (at - min)) / (max - min || 1);
+    const ends = [min < 0 && max > 0 ? share(0) : 0, share(number)].sort((a, b) => a - b);
+    input.style.setProperty("--from", `${ends[0]}%`);
+    input.style.setProperty("--to", `${ends[1]}%`);
   };
   const input = h("input", {
     type: "range", id, min, max, step, name,
