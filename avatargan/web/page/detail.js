@@ -236,7 +236,7 @@ export function buildDetail(context) {
 
   studio.addEventListener("choose", ({ byHand }) => {
     draw();
-    if (byHand && !context.isWide() && studio.chosen && !navigation.isOpen("sheet")) navigation.open("sheet", openSheet());
+    if (byHand && !context.isWide() && studio.chosen && !navigation.isOpen("sheet") && !navigation.isOpen("zoom")) navigation.open("sheet", openSheet());
   });
   studio.addEventListener("set", () => studio.chosen && draw());
   store.addEventListener("change", markFavourite);
