@@ -1,4 +1,5 @@
 // The recipe that a picture carries: in a text chunk of a PNG, in a comment of a JPEG thumbnail.
+import { recipeJson } from "./recipes.js";
 
 const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
 const KEYWORD = "avatargan";
@@ -46,7 +47,7 @@ function latin(bytes) {
 // A JPEG with the recipe as a comment (ITU T.81, B.2.4.5), so that a thumbnail which somebody saves
 // still leads to its character.
 export function withComment(jpeg, recipe) {
-  const text = new TextEncoder().encode(`${KEYWORD}\0${JSON.stringify(recipe)}`);
+  const text = new TextEncoder().encode(`${KEYWORD}\0${recipeJson(recipe)}`);
   if (text.length > 65533) return jpeg;
   const length = text.length + 2;
   const marked = new Uint8Array(jpeg.length + length + 2);

@@ -1,6 +1,6 @@
 // The characters of the collection as a game takes them: PNGs, a manifest, sheets with an atlas.
 // Made in the browser, picture by picture, whoever draws.
-import { fileStem } from "./recipes.js";
+import { fileStem, recipeJson } from "./recipes.js";
 import { distinct, makeZip } from "./zip.js";
 
 const COLUMNS = 8;
@@ -28,7 +28,7 @@ export async function exportRecipes(backend, entries, { size, transparent, manif
     watch.onProgress?.({ done: index + 1, total: entries.length });
   }
   if (manifest) {
-    const lines = drawn.map(({ name, recipe, entry }) => JSON.stringify({ file: name, title: entry.title, tags: entry.tags, recipe }));
+    const lines = drawn.map(({ name, recipe, entry }) => recipeJson({ file: name, title: entry.title, tags: entry.tags, recipe }));
     files.push({ name: "manifest.jsonl", bytes: encoder.encode(`${lines.join("\n")}\n`) });
     files.push({ name: "manifest.csv", bytes: encoder.encode(table(drawn)) });
   }

@@ -102,7 +102,7 @@ export default {
     // A picture of one's own: the nearest character that can be drawn, to be seen coming nearer.
     async function fit(file, signal) {
       const bar = wait(text("edit_busy"), () => controller.abort());
-      const coming = h("img", { alt: text("edit_result"), class: "coming" });
+      const coming = h("img", { alt: "", class: "coming" });
       const row = h("div", { class: "two-figures" }, figure(original, text("picture_yours")), h("figure", {}, coming, h("figcaption", {}, text("edit_result"))));
       result.append(row);
       const began = performance.now();
@@ -130,7 +130,7 @@ export default {
       if (original) URL.revokeObjectURL(original);
       original = URL.createObjectURL(found.original);
       const percent = Math.round(100 * found.nearness);
-      verdict(found.verdict === "far" ? "fair" : "good", text(`edit_${found.verdict}`, { percent }), [
+      verdict(found.verdict === "exact" || found.verdict === "close" ? "good" : "fair", text(`edit_${found.verdict}`, { percent }), [
         figure(original, text("picture_yours")),
         figure(set.pictures[0].url, text("edit_result")),
       ], { words: text("edit_next") });

@@ -20,6 +20,9 @@ export function parseRecipe(text) {
   return JSON.parse(text.replace(/("seed"\s*:\s*)(\d{16,})(?=\s*[,}])/g, '$1"$2"'));
 }
 
+// And back: JSON as Python reads it, every seed a number.
+export const recipeJson = (value) => JSON.stringify(value).replace(/"seed":"(\d+)"/g, '"seed":$1');
+
 export function isRecipe(value) {
   return (
     value !== null &&
@@ -98,7 +101,7 @@ export function linkOf(recipe, weights) {
     const fields = new URLSearchParams({ seed: recipe.seed, ...recipe.attributes, psi: recipe.psi, size: recipe.size });
     return fields.toString();
   }
-  const link = `r=${toBase64Url(JSON.stringify(recipe))}`;
+  const link = `r=${toBase64Url(recipeJson(recipe))}`;
   return link.length <= LONGEST_LINK ? link : null;
 }
 

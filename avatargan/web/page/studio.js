@@ -78,7 +78,7 @@ export class Studio extends EventTarget {
     const seeded = recipe.seed !== undefined && stepsOf(recipe) === 0;
     return {
       attributes,
-      psi: Math.min(recipe.psi ?? facts.default_psi, facts.largest_psi),
+      psi: seeded ? Math.min(recipe.psi, facts.largest_psi) : this.settings.psi,
       size: facts.sizes.includes(recipe.size) ? recipe.size : this.settings.size,
       ...(seeded ? { seed: String(recipe.seed), locked: true } : { seed: "", locked: false }),
     };
