@@ -11,6 +11,7 @@ import time
 import pytest
 import torch
 
+from avatargan.dataset import open_dataset
 from avatargan.errors import (
     CheckpointError,
     DatasetError,
@@ -21,9 +22,10 @@ from avatargan.errors import (
 from avatargan.training import run as runs
 from avatargan.training.checkpoints import list_checkpoints, read_checkpoint
 from avatargan.training.run_folder import RunFolder
+from avatargan.training.settings import TrainingSettings
 from avatargan.training.trainer import Trainer
 from tests.training.moments import train_until
-from tests.training.tiny import train_tiny, write_faces
+from tests.training.tiny import TINY, train_tiny, write_faces
 
 #: Processes are forked from one that has imported everything: a run starts in milliseconds.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -115,6 +117,8 @@ def ended(*arguments, **changes):
 def kill_at(chosen, tmp_path, faces, cache, **changes):
     """Kill a run at moments, each time a new one, go on, and compare all that is left."""
     counted = tmp_path / "counted"
+    settings = TrainingSettings.from_values({**TINY, **changes})
+    open_dataset(faces).decoded(settings.picture_size, cache)  # else only the first run would
     whole = (tmp_path / "whole", faces, cache)
     assert ended(0, counted, *whole, **changes) == 0
     expected = everything(tmp_path / "whole")
