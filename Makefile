@@ -13,11 +13,18 @@ TORCH_CPU_INDEX := https://download.pytorch.org/whl/cpu
 TORCH_PIN := $(shell grep '^torch==' requirements.txt)
 ARGS ?=
 
-.PHONY: app test test-slow lint bench lock check-lock clean help
+# SITE=DIR names the folder.
+SITE ?= site
+
+.PHONY: app site test test-slow lint bench lock check-lock clean help
 .DEFAULT_GOAL := help
 
 app: $(VENV)/.app-is-installed
 	$(BIN)/python app.py $(ARGS)
+
+site: $(VENV)/.app-is-installed
+	$(PIP) install --quiet -r requirements-onnx.txt -c requirements.lock
+	$(BIN)/python -m avatargan site $(SITE) $(ARGS)
 
 test: $(VENV)/.tests-are-installed
 	$(BIN)/python -m pytest $(ARGS)
@@ -72,6 +79,7 @@ clean:
 help:
 	@echo "make app         start the app on http://127.0.0.1:7860 (ARGS='--port 8000' and others)"
 	@echo "                 without an NVIDIA card with the small build of torch; TORCH=default takes the large one"
+	@echo "make site        write a static site that draws in the visitor's browser (SITE=DIR)"
 	@echo "make test        run the fast tests (ARGS='-k recipe' and others)"
 	@echo "make test-slow   run the slow ones"
 	@echo "make lint        ruff and mypy"

@@ -96,7 +96,7 @@ def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
             unfinished, replaced = Path(temporary, "new"), Path(temporary, "old")
             unfinished.mkdir()
             yield unfinished
-            for file in unfinished.iterdir():
+            for file in unfinished.rglob("*"):
                 _fsync(file)
             if target.exists():
                 target.rename(replaced)

@@ -121,11 +121,11 @@ def models(generator: ConditionalGenerator) -> dict[str, Model]:
         "synthesis": Model(
             _Synthesis(generator),
             {
-                "w": torch.randn(2, generator.w_dim),
+                "w": torch.randn(2, generator.blocks_of_w, generator.w_dim),
                 "palette": torch.randn(2, generator.palette_dim),
             },
             "image",
-            f"truncated w and palette embeddings to pictures in [-1, 1], {side} px, not clamped",
+            f"truncated w of each block and palette embeddings to pictures of {side} px in [-1, 1]",
         ),
         "upscaler": Model(
             load_upscaler(None).eval(),
@@ -155,6 +155,7 @@ def describe(generator: ConditionalGenerator, weights_sha256: str) -> dict[str, 
         "sizes": list(sizes_for(generator.resolution)),
         "z_dim": generator.z_dim,
         "w_dim": generator.w_dim,
+        "blocks": generator.blocks_of_w,
         "attributes": {name: list(choices) for name, choices in attributes.items()},
         "identity": attributes.identity,
         "unknown": UNKNOWN,

@@ -74,7 +74,8 @@ def test_weights_take_half_the_bytes(folder: Path) -> None:
 def test_weights_of_any_taxonomy_are_exported(other_weights: Path, tmp_path: Path) -> None:
     *_, index = export_onnx(tmp_path, other_weights, only=["mapping", "synthesis"])
     generator = generator_from_weights(read_weights(other_weights, GENERATOR_ROLE))
-    w, palette = torch.randn(2, generator.w_dim), torch.randn(2, generator.palette_dim)
+    w = torch.randn(2, generator.blocks_of_w, generator.w_dim)
+    palette = torch.randn(2, generator.palette_dim)
     with torch.no_grad():
         expected = generator.synthesis_from_embedding(w, palette).numpy()
     given = run(tmp_path / "synthesis.onnx", w=w.numpy(), palette=palette.numpy())

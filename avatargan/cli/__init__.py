@@ -29,6 +29,7 @@ from avatargan.cli import (
     morph,
     options,
     serve,
+    site,
     sliders,
     study,
     tag,
@@ -97,6 +98,7 @@ app.command(epilog=mix.EXAMPLES)(mix.mix)
 app.command(epilog=edit.EXAMPLES)(edit.edit)
 app.command(epilog=study.EXAMPLES)(study.study)
 app.command(epilog=serve.EXAMPLES)(serve.serve)
+app.command(epilog=site.EXAMPLES)(site.site)
 app.add_typer(crawler.cli.app, name="crawl")
 app.command(epilog=tag.EXAMPLES)(tag.tag)
 app.command(epilog=teach.EXAMPLES)(teach.teach)

@@ -10,10 +10,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from avatargan.editing.mixing import mix
 from avatargan.latents import LARGEST_SEED
 from avatargan.onnx_export import export_onnx
 from avatargan.pipeline import AvatarPipeline
-from avatargan.recipe import Recipe, read_recipe, vary
+from avatargan.recipe import (
+    Recipe,
+    SeedStep,
+    TowardsStep,
+    changed,
+    encode_w,
+    read_recipe,
+    vary,
+    with_steps,
+)
 
 HERE = Path(__file__).parent
 NODE_MODULES = HERE.parent / "js" / "node_modules" / "onnxruntime-web"
@@ -29,9 +39,19 @@ def draw_in_node(models: Path, wishes: list[Wish], out: Path) -> list[Recipe]:
         pytest.skip("Node.js or onnxruntime-web is not installed ('npm ci --prefix tests/js')")
     out.mkdir()
     command = ["node", str(HERE / "draw_recipes.mjs"), str(models), str(out)]
-    subprocess.run(command, input=json.dumps(wishes), text=True, check=True)
+    subprocess.run(
+        command,
+        input=json.dumps([as_the_page_has_it(wish) for wish in wishes]),
+        text=True,
+        check=True,
+    )
     rows = json.loads((out / "recipes.json").read_text())
     return [Recipe.from_json(json.dumps(row)) for row in rows]
+
+
+def as_the_page_has_it(wish: Wish) -> Wish:
+    """Seeds of a wish as text: JavaScript's numbers would lose digits."""
+    return wish | {"seeds": [str(seed) for seed in wish["seeds"]]} if "seeds" in wish else wish
 
 
 def check_pictures(pipe: AvatarPipeline, folder: Path, recipes: list[Recipe]) -> None:
@@ -43,20 +63,46 @@ def check_pictures(pipe: AvatarPipeline, folder: Path, recipes: list[Recipe]) ->
         assert apart <= TOLERANCE, avatar.recipe
 
 
+def walked(pipe: AvatarPipeline) -> list[Wish]:
+    """Characters that start from a w, and that walk towards seeds and other characters."""
+    numbers = np.random.default_rng(2)
+    w = encode_w(numbers.standard_normal(pipe.generator.w_dim).astype(np.float32))
+    two = encode_w(numbers.standard_normal((2, pipe.generator.w_dim)).astype(np.float32))
+    (first, other) = pipe.recipes([5, LARGEST_SEED], psi=0.5, size=32)
+    blocks = pipe.generator.blocks_of_w
+    leaning = with_steps(
+        first,
+        SeedStep(seed=2**60 + 1, strength=0.25),
+        TowardsStep(towards=vary(other, 0.00003, 1)[0], strength=0.5, layers=(1, blocks - 2)),
+        TowardsStep(towards=w, strength=1.0, layers=(blocks - 1, blocks - 1)),
+    )
+    fitted = changed(first, seed=None, w=two)
+    recipes = [fitted, *vary(fitted, 0.2, 2), leaning, *vary(leaning, 0.125, 1, start=3)]
+    return [json.loads(recipe.to_json()) for recipe in recipes]
+
+
 def recipes_of_python(pipe: AvatarPipeline, wishes: list[Wish]) -> list[Recipe]:
     recipes = [
         recipe
         for wish in wishes
-        for recipe in pipe.recipes(
-            wish["seeds"],
-            psi=wish.get("psi", 0.7),
-            size=wish.get("size"),
-            **wish.get("attributes", {}),
+        for recipe in (
+            [Recipe.from_json(json.dumps(wish))]
+            if "weights_sha256" in wish
+            else pipe.recipes(
+                wish["seeds"],
+                psi=wish.get("psi", 0.7),
+                size=wish.get("size"),
+                **wish.get("attributes", {}),
+            )
         )
     ]
     recipes += vary(recipes[0], 0.3, 2, start=1)
     recipes += vary(recipes[-1], 0.5, 1)
-    return recipes + pipe.recolourings(recipes[0], pipe.attributes.palette[0])
+    recipes += pipe.recolourings(recipes[0], pipe.attributes.palette[0])
+    alone = list(recipes)
+    recipes += mix(pipe.recipe_latents, alone[:3], 3)
+    recipes += mix(pipe.recipe_latents, alone[-3:], 2, shape=2, strength=0.75, start=5)
+    return recipes + mix(pipe.recipe_latents, [recipes[-1], alone[1]], 2, shape=1, colours=2)
 
 
 def test_recipes_and_pictures_are_those_of_python(other_weights: Path, tmp_path: Path) -> None:
@@ -66,6 +112,7 @@ def test_recipes_and_pictures_are_those_of_python(other_weights: Path, tmp_path:
         {"seeds": [7, 0, 2**53 + 1, LARGEST_SEED], "size": 32},
         {"seeds": [1, 2], "attributes": {"ears": "fox"}, "psi": 1.2, "size": 64},
         {"seeds": [3]},
+        *walked(pipe),
     ]
     recipes = draw_in_node(tmp_path / "models", wishes, tmp_path / "drawn")
     assert recipes == recipes_of_python(pipe, wishes)

@@ -10,6 +10,8 @@
 //     export_count, morph: {formats, sizes, keyframes, seconds} | null, links: [{label, href}] }
 //   draw({seeds, attributes, psi, size} | {recipes}, watch) -> pictures
 //       attributes: a choice for all, or a list with one for each seed, by name
+//   welcome*() -> pictures that were drawn beforehand, for a page that just opened
+//   onBytes*(listen): calls listen({done, total}) as files arrive that drawing needs
 //   vary({recipe, strength, count, start}, watch) -> pictures
 //   recolour({recipe, attribute}, watch) -> pictures, one for each choice
 //   morph*({keyframes, seconds, size, format}, watch) -> Blob; keyframes are recipes or seeds

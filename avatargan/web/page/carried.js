@@ -1,8 +1,9 @@
 // The recipe that a picture carries: in a text chunk of a PNG, in a comment of a JPEG thumbnail.
 import { recipeJson } from "./recipes.js";
 
-const SIGNATURE = [137, 80, 78, 71, 13, 10, 26, 10];
-const KEYWORD = "avatargan";
+export const SIGNATURE = Uint8Array.of(137, 80, 78, 71, 13, 10, 26, 10);
+// Of the text chunk that holds the recipe.
+export const KEYWORD = "avatargan";
 
 export function isPng(bytes) {
   return SIGNATURE.every((byte, index) => bytes[index] === byte);

@@ -145,6 +145,7 @@ async function start() {
     if (working.size > 0) event.preventDefault();
   });
   watchConnection(context);
+  watchFiles(context);
   dropAnywhere(context, () => mounted.picture);
   keys(context);
   document.body.dataset.ready = "true";
@@ -166,7 +167,7 @@ async function reach(backend) {
 }
 
 // What the address says, or what was there before a reload, or first pictures.
-async function openAddress({ studio }, byHand) {
+async function openAddress({ studio, backend }, byHand) {
   const link = readLink(location.hash);
   const session = byHand ? null : readSession();
   if (session && (!link || session.link === location.hash)) {
@@ -179,7 +180,10 @@ async function openAddress({ studio }, byHand) {
     const set = await studio.openLink(link);
     if (set?.pictures[0]) return studio.change(studio.settingsOf(set.pictures[0].recipe));
   } else if (location.hash.length > 1) toast(text("link_wrong"));
-  if (!byHand) await studio.draw();
+  if (byHand) return;
+  // Where models arrive first, there are pictures to look at meanwhile.
+  if (backend.welcome) return studio.openPictures(await backend.welcome(), null, { remember: false });
+  await studio.draw();
 }
 
 function keepSession(studio) {
@@ -238,6 +242,7 @@ function buildFrame(context) {
   );
   document.querySelector("#tools").replaceChildren(
     h("p", { class: "offline", id: "offline", role: "status", hidden: true }, text("offline")),
+    h("p", { class: "arriving", id: "arriving", role: "status", hidden: true }),
     languages,
     button({ label: text("help"), symbol: "help", quiet: true, "data-help": true, onclick: () => openHelp(context) }),
     theme,
@@ -309,6 +314,16 @@ function watchConnection({ backend, studio }) {
     waiting = false;
     sign.hidden = true;
     toast(text("online"));
+  });
+}
+
+// Says how much of what drawing needs has arrived, where it comes to the visitor's browser.
+function watchFiles({ backend }) {
+  const sign = document.querySelector("#arriving");
+  const megabytes = (bytes) => (bytes / 1e6).toFixed(0);
+  backend.onBytes?.(({ done, total }) => {
+    sign.hidden = done >= total;
+    sign.textContent = text("arriving", { done: megabytes(done), total: megabytes(total) });
   });
 }
 

@@ -159,6 +159,21 @@ export class Philox {
     }
   }
 
+  /** A number from the gamma distribution of a shape above 1 (Marsaglia and Tsang, 2000). */
+  gamma(shape) {
+    const b = shape - 1 / 3;
+    const c = 1 / Math.sqrt(9 * b);
+    for (;;) {
+      const x = this.normal();
+      const root = 1 + c * x;
+      if (root <= 0) continue;
+      const v = root * root * root;
+      const u = this.nextDouble();
+      if (u < 1 - 0.0331 * (x * x) * (x * x)) return b * v;
+      if (Math.log(u) < 0.5 * x * x + b * (1 - v + Math.log(v))) return b * v;
+    }
+  }
+
   /** Numbers from N(0, 1), as `standard_normal(count)` turned into float32. */
   normals(count) {
     return Float32Array.from({ length: count }, () => this.normal());

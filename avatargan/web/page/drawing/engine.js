@@ -1,39 +1,36 @@
 // Draws recipes with ONNX Runtime: the steps of avatargan/pipeline.py, on the exported models.
 //
-// It knows nothing of workers, caches or pages: models come from a function, so that it runs in a
+// It knows nothing of workers, caches or pages: files come from a function, so that it runs in a
 // browser's worker and under Node.js alike.
 
+import { Directions } from "./directions.js";
 import { encodePng } from "./png.js";
+import { RecipeLatents } from "./recipe_latents.js";
 import { Taxonomy } from "./taxonomy.js";
-import { slerp, truncate } from "./latents.js";
-import { seedToZ } from "../random.js";
 
 export class Engine {
   /**
    * @param {object} ort ONNX Runtime
    * @param {object} index the content of models.json
-   * @param {(name: string) => Promise<Uint8Array>} fetchModel the bytes of a model by its name
+   * @param {(name: string) => Promise<Uint8Array>} fetchFile the bytes of a file that the index
+   *   names
    * @param {object} options of sessions
    */
-  constructor(ort, index, fetchModel, options = {}) {
+  constructor(ort, index, fetchFile, options = {}) {
     this.ort = ort;
     this.index = index;
     this.taxonomy = new Taxonomy(index);
-    this.fetchModel = fetchModel;
+    this.fetchFile = fetchFile;
     this.options = options;
-    this.sessions = new Map();
+    this.pending = new Map();
+    this.latents = new RecipeLatents(
+      index,
+      (z, attributes) => this.mapping(z, attributes),
+      () => this.directions(),
+    );
   }
 
-  /** Return w of a recipe before truncation, and the row of its style. */
-  async w(recipe) {
-    let z = seedToZ(recipe.seed, this.index.z_dim);
-    for (const step of recipe.variation ?? []) {
-      z = slerp(z, seedToZ(step.seed, this.index.z_dim), step.strength);
-    }
-    return this.mapping(z, recipe.attributes);
-  }
-
-  /** z `[z_dim]` to w `[w_dim]`. */
+  /** z `[z_dim]` to w `[w_dim]`, not truncated. */
   async mapping(z, attributes) {
     const inputs = { z: this.#floats(z, [1, z.length]) };
     const identity = this.index.identity;
@@ -42,6 +39,15 @@ export class Engine {
       inputs[identity] = new this.ort.Tensor("int64", BigInt64Array.of(BigInt(row)), [1]);
     }
     return this.#run("mapping", inputs);
+  }
+
+  /** The sliders of these weights. */
+  directions() {
+    const file = this.index.directions;
+    if (!file) throw new RangeError("there are no sliders for these weights");
+    return this.#once("directions", async () => {
+      return new Directions(await this.fetchFile(file.file), file.sha256);
+    });
   }
 
   /** The embeddings of the palette side by side, `[palette_dim]`. */
@@ -53,24 +59,25 @@ export class Engine {
     );
   }
 
-  /** w as it is drawn. */
-  truncated(w, attributes, psi) {
-    const identity = this.index.identity;
-    const row = identity === null ? 0 : this.taxonomy.index(identity, attributes[identity]);
-    return truncate(w, this.index.w_mean[row], psi);
-  }
-
-  /** The pixels of a recipe, RGB, row by row. */
+  /** The pixels of a recipe, row by row: RGB, or RGBA where it is transparent. */
   async draw(recipe) {
-    const w = this.truncated(await this.w(recipe), recipe.attributes, recipe.psi);
+    const w = await this.latents.wOf(recipe);
     return this.render(w, this.palette(recipe.attributes), recipe.size);
   }
 
-  /** The pixels of truncated w and palette embeddings, mixed ones too. */
+  /**
+   * The pixels of any w and palette embeddings, mixed ones too.
+   * @param {Float32Array[]} w truncated, one vector for each block of the synthesis
+   * @param {Float32Array} palette
+   * @param {number} size
+   */
   async render(w, palette, size) {
     if (!this.index.sizes.includes(size)) throw new RangeError(`there is no size ${size}`);
+    const width = this.index.w_dim;
+    const rows = new Float32Array(w.length * width);
+    w.forEach((row, block) => rows.set(row, block * width));
     const image = await this.#run("synthesis", {
-      w: this.#floats(w, [1, w.length]),
+      w: this.#floats(rows, [1, w.length, width]),
       palette: this.#floats(palette, [1, palette.length]),
     });
     const planes = image.map((value) => (Math.min(Math.max(value, -1), 1) + 1) * 0.5);
@@ -87,18 +94,31 @@ export class Engine {
     return encodePng(await this.draw(recipe), recipe.size, recipe);
   }
 
-  async #run(name, inputs) {
-    if (!this.sessions.has(name)) {
-      const loading = this.fetchModel(name).then((bytes) =>
-        this.ort.InferenceSession.create(bytes, this.options),
-      );
-      // A model that did not arrive may arrive the next time.
-      loading.catch(() => this.sessions.delete(name));
-      this.sessions.set(name, loading);
+  /** Do something the first time only; what failed may work the next time. */
+  #once(name, work) {
+    if (!this.pending.has(name)) {
+      const promise = work();
+      promise.catch(() => this.pending.delete(name));
+      this.pending.set(name, promise);
     }
-    const session = await this.sessions.get(name);
-    const outputs = await session.run(inputs);
-    return outputs[this.index.models[name].output].data;
+    return this.pending.get(name);
+  }
+
+  /** Load what every picture needs. */
+  async prepare() {
+    for (const name of ["mapping", "synthesis"]) await this.#session(name);
+  }
+
+  #session(name) {
+    return this.#once(name, async () => {
+      const model = await this.fetchFile(this.index.models[name].file);
+      return this.ort.InferenceSession.create(model, this.options);
+    });
+  }
+
+  async #run(name, inputs) {
+    const session = await this.#session(name);
+    return (await session.run(inputs))[this.index.models[name].output].data;
   }
 
   #floats(values, shape) {
