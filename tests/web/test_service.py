@@ -35,6 +35,7 @@ class HeldPipeline:
         self.attributes = pipe.attributes
         self.sizes = pipe.sizes
         self.recipes = pipe.recipes
+        self.slide = pipe.slide
         self.check_recipe = pipe.check_recipe
         self.renderer = SimpleNamespace(chunk=2)
         self.released = threading.Event()
