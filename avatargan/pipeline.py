@@ -22,7 +22,7 @@ from avatargan.editing.directions import Directions, find_directions
 from avatargan.editing.mixing import BETWEEN, mix
 from avatargan.errors import OptionError, RecipeError, did_you_mean
 from avatargan.latents import Latents, check_seed
-from avatargan.networks import ConditionalGenerator, Upscaler, load_upscaler
+from avatargan.networks import ConditionalGenerator, Generator, Upscaler, load_upscaler
 from avatargan.networks.loading import generator_from_weights
 from avatargan.quality import Quality, choose_seeds, find_quality
 from avatargan.recipe import (
@@ -571,9 +571,11 @@ class AvatarPipeline:
         self.check_recipe(recipe)
         if self.quality is None:
             return None
-        w = self.recipe_latents.w_of(recipe)
-        mean = w if w.ndim == 1 else w.mean(axis=0)
-        return float(self.quality.probabilities(mean[None], [self._style_of(recipe)])[0])
+        assert isinstance(self.generator, Generator)
+        w = torch.from_numpy(self.recipe_latents.w_of(recipe))[None]
+        with torch.inference_mode():
+            features = self.generator.features_at(self.quality.size, w)
+        return self.quality.probability(features.flatten().numpy(), self._style_of(recipe))
 
     def is_good(self, recipe: Recipe) -> bool:
         """Tell whether a character is likely drawn well; True where nothing is known."""

@@ -31,7 +31,7 @@ ATTRIBUTE_HEAD_ROLE = "attribute head"
 DIRECTIONS_ROLE = "directions"
 EDIT_ENCODER_ROLE = "edit encoder"
 
-SHIPPED_GENERATOR = "avatar128.safetensors"
+SHIPPED_GENERATOR = "avatar128-v2.safetensors"
 #: The first generator, whose colours leak a little; what fine-tuning and distilling start from.
 FIRST_GENERATOR = "avatar128.safetensors"
 #: All generators that were ever shipped, the newest first: their recipes stay drawable.

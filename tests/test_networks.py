@@ -10,6 +10,7 @@ from torch.nn import functional
 from avatargan.networks import load_critic, load_generator, load_upscaler
 from avatargan.networks.critic import minibatch_statistic
 from avatargan.networks.layers import ModulatedConv2d
+from avatargan.weights_header import FIRST_GENERATOR, shipped_weights
 
 SLICE = Path(__file__).parent / "data" / "reference_slice.npz"
 TOLERANCE = 1e-3
@@ -17,7 +18,7 @@ TOLERANCE = 1e-3
 
 @pytest.fixture(scope="module")
 def generator():
-    return load_generator()
+    return load_generator(shipped_weights(FIRST_GENERATOR))
 
 
 def tensors(arrays):

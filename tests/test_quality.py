@@ -16,31 +16,32 @@ from avatargan.weights import write_weights
 
 @pytest.fixture(scope="module")
 def tiny(other_weights, tmp_path_factory):
-    """A pipeline of small weights with a predictor: one direction of w is what is drawn well."""
+    """Small weights with a predictor, for which one of the early features is all that counts."""
     pipeline = AvatarPipeline.load(other_weights, device="cpu")
     path = tmp_path_factory.mktemp("quality") / "quality.safetensors"
-    width = pipeline.generator.w_dim
-    weight = torch.zeros(1, width)
-    weight[0, 0] = 1
-    w = pipeline.latents(pipeline.recipes(range(50), psi=1)).w
+    recipes = pipeline.recipes(range(50), psi=1)
+    w = torch.from_numpy(np.stack([pipeline.recipe_latents.w_of(recipe) for recipe in recipes]))
+    features = pipeline.generator.features_at(8, w).flatten(1)
+    weight = torch.zeros(1, features.shape[1])
+    weight[0, 0] = 1 / features.std(0)[0]
     tensors = {
-        "mean": torch.from_numpy(w.mean(0, keepdims=True)),
-        "deviation": torch.from_numpy(w.std(0, keepdims=True)),
+        "mean": features.mean(0, keepdim=True),
         "weight": weight,
-        "square_weight": torch.zeros(1, width),
         "bias": torch.zeros(1),
         "threshold": torch.full((1,), 0.6),
     }
-    header = {"role": "quality", "w_space": w_space_sha256(pipeline.generator)}
+    header = {"role": "quality", "size": "8", "w_space": w_space_sha256(pipeline.generator)}
     write_weights(path, tensors, header)
     pipeline.__dict__["quality"] = Quality.load(path)
     return pipeline
 
 
-def test_the_predictor_is_a_logistic_regression_on_w(tiny):
+def test_the_predictor_is_a_logistic_regression_on_early_features(tiny):
     (recipe,) = tiny.recipes(3, psi=1)
+    w = torch.from_numpy(tiny.recipe_latents.w_of(recipe))[None]
     arrays = tiny.quality.arrays
-    x = (tiny.latents([recipe]).w[0, 0] - arrays["mean"][0, 0]) / arrays["deviation"][0, 0]
+    first = float(tiny.generator.features_at(8, w).flatten()[0])
+    x = (first - arrays["mean"][0, 0]) * arrays["weight"][0, 0]
     assert tiny.quality_of(recipe) == pytest.approx(1 / (1 + np.exp(-x)), abs=1e-4)
     assert tiny.is_good(recipe) == (tiny.quality_of(recipe) >= 0.6)
 
@@ -92,5 +93,5 @@ def test_exports_leave_misfits_out_and_say_so(tiny, tmp_path):
 def test_a_damaged_predictor_is_named(tmp_path):
     path = tmp_path / "quality.safetensors"
     write_weights(path, {"mean": torch.zeros(1, 4)}, {"role": "quality"})
-    with pytest.raises(WeightsError, match="the tensor 'deviation' is missing"):
+    with pytest.raises(WeightsError, match="the tensor 'weight' is missing"):
         Quality.load(path)

@@ -206,6 +206,21 @@ class Generator(ConditionalGenerator):
         assert image is not None
         return image, features
 
+    def features_at(self, size: int, w: Tensor) -> Tensor:
+        """Return the features ``[B, channels, size, size]`` of a block that reads w alone.
+
+        Args:
+            size: in pixels, below that from which the palette is seen.
+            w: as for :meth:`synthesis_from_embedding`.
+        """
+        x = self.const.expand(w.shape[0], -1, -1, -1)
+        for index, (own, block) in enumerate(self.blocks.items()):
+            features: Tensor = block(x, w if w.ndim == 2 else w[:, index])[0]
+            if int(own) == size:
+                return features
+            x = features
+        raise ValueError(f"there is no block of {size} px")
+
     @torch.no_grad()
     def update_statistics(self, batches: Iterable[LatentBatch]) -> None:
         """Set ``w_mean`` to the mean of w for each style, over the latents of the batches."""

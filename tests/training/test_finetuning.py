@@ -13,7 +13,7 @@ from avatargan.networks.layers import leaky_relu
 from avatargan.training.finetuning import start_from
 from avatargan.training.refitting import averaged_down, refit_critic, refit_generator
 from avatargan.weights import read_weights, shipped_weights, write_weights
-from avatargan.weights_header import CRITIC_ROLE, GENERATOR_ROLE, SHIPPED_CRITIC, SHIPPED_GENERATOR
+from avatargan.weights_header import CRITIC_ROLE, FIRST_GENERATOR, GENERATOR_ROLE, SHIPPED_CRITIC
 
 OLD = {"style": ["ink", "tv"], "hair": ["red", "green", "blue", "unknown"], "hat": ["no", "yes"]}
 
@@ -171,7 +171,7 @@ def test_the_critic_keeps_its_tables_and_classifiers_by_name(old):
 def test_shipped_weights_start_the_64_px_configuration():
     attributes = load_generator().attributes
     generator, critic = Generator.for_training(attributes, 64), Critic.for_training(attributes, 64)
-    weights = read_weights(shipped_weights(SHIPPED_GENERATOR), GENERATOR_ROLE)
+    weights = read_weights(shipped_weights(FIRST_GENERATOR), GENERATOR_ROLE)
     assert start_from(generator, weights).new == []
     report = start_from(critic, read_weights(shipped_weights(SHIPPED_CRITIC), CRITIC_ROLE))
     assert report.new == ["from_rgb.weight", "from_rgb.bias"]

@@ -44,11 +44,11 @@ class TrainingOptions:
         seed: decides the first weights and the batches.
     """
 
-    characters: int = 600
+    characters: int = 100
     steps: int = 4000
-    batch: int = 6
-    learning_rate: float = 4e-3
-    strength: float = 0.85
+    batch: int = 8
+    learning_rate: float = 8e-3
+    strength: float = 0.9
     lines: str = "hair"
     seed: int = 0
 
