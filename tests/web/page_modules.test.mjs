@@ -253,6 +253,19 @@ test("cancelling keeps what was drawn, and the former set where nothing was", as
   assert.equal(studio.undo.canUndo, false);
 });
 
+test("sets of long ago are drawn again from their recipes", async () => {
+  const studio = new Studio(fakeBackend(), FACTS, newStore());
+  studio.change({ count: 1, seed: "5", locked: true });
+  await studio.draw();
+  const first = studio.set;
+  for (let index = 0; index < 30; index++) await studio.draw();
+  assert.equal(first.gone.length, 1);
+  while (studio.undo.canUndo && studio.drawing === null) studio.undo.undo();
+  await new Promise((resolve) => setTimeout(resolve));
+  assert.deepEqual(studio.set.pictures.map(({ recipe: one }) => one.seed), [5]);
+  assert.notEqual(studio.set, first);
+});
+
 test("an error is told and changes nothing", async () => {
   const studio = new Studio(fakeBackend(), FACTS, newStore());
   await studio.draw();

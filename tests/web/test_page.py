@@ -127,7 +127,7 @@ def test_a_saved_picture_comes_back_and_others_say_why_not(app: AppPage, pipe: A
     expect(app.find(".result .verdict")).to_contain_text("weights that are not here")
     expect(app.find(".result [data-open]")).to_be_visible()
 
-    app.open_file("screenshot.png", encode_png(avatar.image))
+    app.open_file("notes.txt", b"hello", "text/plain")
     expect(app.find(".result [role=alert]")).to_be_visible()
 
 
@@ -369,3 +369,16 @@ def test_every_width(browser: Browser, server_url: str, width: int, dark: bool):
     expect(app.find("[data-download]")).to_be_in_viewport()
     expect(app.find(".panel [data-attribute=hair] .swatch").first).to_be_in_viewport()
     app.close()
+
+
+@pytest.mark.slow
+def test_a_picture_of_ones_own_becomes_a_character(app: AppPage, pipe: AvatarPipeline):
+    [avatar] = pipe.generate([5], hair="blue", eyes="green", size=128)
+    drawn = io.BytesIO()
+    avatar.image.save(drawn, "png")  # without its recipe
+    app.open_file("mine.png", drawn.getvalue())
+    expect(app.find(".result .verdict")).to_be_visible(timeout=110_000)
+    expect(app.find(".result .verdict")).to_contain_text("%")
+    app.find("[data-open]").click()
+    assert read_recipe(app.picture_on_screen()).attributes["hair"] == "blue"
+    expect(app.find(".seed .lock")).to_have_attribute("aria-pressed", "false")

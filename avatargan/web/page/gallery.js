@@ -107,6 +107,7 @@ export function buildGallery(context) {
       item.choose.setAttribute("aria-pressed", String(chosen));
       // One stop of the Tab key for all: arrows move inside.
       item.choose.tabIndex = picture === reachable ? 0 : -1;
+      for (const action of item.querySelectorAll(".cell-actions button")) action.tabIndex = item.choose.tabIndex;
     }
   }
 

@@ -138,9 +138,17 @@ export class Studio extends EventTarget {
     this.sets.set(set.id, set);
     for (const [id, old] of this.sets) {
       if (this.sets.size <= MOST_SETS) break;
-      if (old !== this.set) this.sets.delete(id);
+      if (old !== this.set) this.letGo(id, old);
     }
     return set;
+  }
+
+  // Pictures leave the memory; their recipes stay, should the set be wanted again.
+  letGo(id, set) {
+    this.sets.delete(id);
+    const needed = new Set([...this.sets.values()].flatMap(({ pictures }) => pictures));
+    for (const picture of set.pictures) if (!needed.has(picture)) URL.revokeObjectURL(picture.url);
+    set.gone = set.pictures.map(({ recipe }) => recipe);
   }
 
   stop() {
@@ -208,6 +216,7 @@ export class Studio extends EventTarget {
   show(set, { step = true, stay = false } = {}) {
     const before = this.set;
     if (before === set) return;
+    if (set.gone) return void this.openRecipes(set.gone, { title: set.title });
     if (before && before.pictures.includes(this.chosen)) before.chosen = this.chosen;
     this.set = set;
     if (step && before) {
