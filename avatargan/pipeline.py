@@ -21,6 +21,7 @@ from avatargan.attributes import Taxonomy
 from avatargan.editing.directions import Directions, find_directions
 from avatargan.editing.mixing import BETWEEN, mix
 from avatargan.errors import OptionError, RecipeError, did_you_mean
+from avatargan.files import write_atomically
 from avatargan.latents import Latents, check_seed
 from avatargan.networks import ConditionalGenerator, Generator, Upscaler, load_upscaler
 from avatargan.networks.loading import generator_from_weights
@@ -31,7 +32,6 @@ from avatargan.recipe import (
     changed,
     encode_png,
     recipe_from,
-    save_png,
     vary,
 )
 from avatargan.recipe_latents import RecipeLatents
@@ -49,6 +49,7 @@ from avatargan.weights_header import (
 
 if TYPE_CHECKING:
     from avatargan.editing.pictures import Edit
+    from avatargan.sketching import SketchedAvatar, Sketcher
 
 #: Clean and varied: the trade that looked best for the shipped weights.
 DEFAULT_PSI = 0.7
@@ -75,7 +76,7 @@ class Avatar:
         Raises:
             OutputError: the file exists already (unless ``overwrite``), or cannot be written.
         """
-        save_png(path, self.image, self.recipe, overwrite=overwrite)
+        write_atomically(path, self.to_png(), overwrite=overwrite)
 
 
 class AvatarPipeline:
@@ -184,7 +185,7 @@ class AvatarPipeline:
         """Return what :meth:`generate` would draw; arguments and errors as there."""
         numbers = [seeds] if not isinstance(seeds, Iterable) else list(seeds)
         size = self.default_size if size is None else size
-        self._check_size(size)
+        self.check_size(size)
         per_seed = [
             _choice_for_each(name, given, len(numbers)) for name, given in attributes.items()
         ]
@@ -356,6 +357,43 @@ class AvatarPipeline:
 
         return edit_picture(self, image, **options)
 
+    def sketch(
+        self,
+        image: Image.Image,
+        hints: Image.Image | None = None,
+        follow: float = 0.5,
+        *,
+        labels: Image.Image | None = None,
+        count: int = 1,
+        size: int | None = None,
+        **attributes: str,
+    ) -> "list[SketchedAvatar]":
+        """Turn drawn lines into avatars; see :meth:`avatargan.sketching.Sketcher.sketch`.
+
+        It loads the shipped networks for it once. For others, and for what is seen in the sketch,
+        use :class:`avatargan.sketching.Sketcher`.
+
+        Raises:
+            OptionError: the sketch is empty, or an option is out of range.
+            WeightsError: the shipped sketch networks are not for these weights.
+        """
+        result = self._sketcher.sketch(
+            image,
+            hints=hints,
+            labels=labels,
+            follow=follow,
+            count=count,
+            size=size,
+            attributes=attributes,
+        )
+        return result.avatars
+
+    @cached_property
+    def _sketcher(self) -> "Sketcher":
+        from avatargan.sketching import Sketcher
+
+        return Sketcher.load(self)
+
     def latents(self, recipes: Sequence[Recipe]) -> Latents:
         """Return what the pictures of these recipes are drawn from; errors as for :meth:`draw`.
 
@@ -402,7 +440,7 @@ class AvatarPipeline:
                 row does not give its w.
         """
         size = self.default_size if size is None else size
-        self._check_size(size)
+        self.check_size(size)
         self._check_latents(latents)
         self._check_z(latents)
         step = self.renderer.chunk
@@ -432,7 +470,7 @@ class AvatarPipeline:
             OptionError: there is no such size.
         """
         size = self.default_size if size is None else size
-        self._check_size(size)
+        self.check_size(size)
         step = self.renderer.chunk
         for start in range(0, len(w), step):
             rows = slice(start, start + step)
@@ -449,7 +487,7 @@ class AvatarPipeline:
             OptionError: as for :meth:`draw_latents`.
         """
         size = self.default_size if size is None else size
-        self._check_size(size)
+        self.check_size(size)
         self._check_latents(latents)
         for row in range(len(latents)):
             if latents.z is None or latents.seeds is None or latents.palette is not None:
@@ -697,7 +735,12 @@ class AvatarPipeline:
                 f"the weights want {self.generator.palette_dim}"
             )
 
-    def _check_size(self, size: object) -> None:
+    def check_size(self, size: object) -> None:
+        """Make sure that there is a size.
+
+        Raises:
+            OptionError: there is not.
+        """
         if size not in self.sizes or isinstance(size, bool):
             raise OptionError(
                 f"there is no size {size!r} (sizes: {', '.join(map(str, self.sizes))})"

@@ -30,10 +30,12 @@ from avatargan.cli import (
     options,
     serve,
     site,
+    sketch,
     sliders,
     study,
     tag,
     teach,
+    train_sketch,
     train_tagger,
     verify,
 )
@@ -102,6 +104,8 @@ app.command(epilog=site.EXAMPLES)(site.site)
 app.add_typer(crawler.cli.app, name="crawl")
 app.command(epilog=tag.EXAMPLES)(tag.tag)
 app.command(epilog=teach.EXAMPLES)(teach.teach)
+app.command(cls=AttributeCommand, epilog=sketch.EXAMPLES)(sketch.sketch)
+app.command(name="train-sketch", epilog=train_sketch.EXAMPLES)(train_sketch.train_sketch)
 app.command(name="train-tagger", epilog=train_tagger.EXAMPLES)(train_tagger.train_tagger)
 app.add_typer(dataset.app, name="dataset")
 app.add_typer(face_crop.cli.app, name="crop")

@@ -41,8 +41,9 @@ NO_RECIPE = "no recipe"
 BAD_RECIPE = "bad recipe"
 OTHER_WEIGHTS = "other weights"
 UNREADABLE = "unreadable"
+PAINTED = "painted"
 VERIFIED = (IDENTICAL, CLOSE)
-UNUSABLE = (NO_RECIPE, BAD_RECIPE, OTHER_WEIGHTS, UNREADABLE)
+UNUSABLE = (NO_RECIPE, BAD_RECIPE, OTHER_WEIGHTS, UNREADABLE, PAINTED)
 
 #: How far apart two devices or engines may draw the same recipe, out of 255.
 TOLERANCE = 2
@@ -83,7 +84,7 @@ def verify(
 
     Identical pictures verify, and so do those within 2/255, which another device or engine may
     draw. Exit code 0: all verify; 1: one differs; 2: one has no recipe, needs other weights or
-    cannot be read.
+    cannot be read, or was painted over a sketch, which no recipe tells.
     """
     paths = _find_pictures(files)
     pipeline = load_pipeline(weights, upscaler, device, engine)
@@ -142,7 +143,7 @@ class _Drawable:
 def _open(path: Path, pipeline: "AvatarPipeline") -> _Drawable | Verdict:
     """Return a picture with a recipe that can be drawn, or why there is none."""
     from avatargan.pictures import open_picture
-    from avatargan.recipe import PNG_KEYWORD, recipe_of
+    from avatargan.recipe import PAINTED_KEYWORD, PNG_KEYWORD, recipe_of
 
     file = str(path)
     try:
@@ -151,6 +152,9 @@ def _open(path: Path, pipeline: "AvatarPipeline") -> _Drawable | Verdict:
         return Verdict(file, UNREADABLE, reason=str(error).removeprefix(f"{file}: "))
     if PNG_KEYWORD not in image.info:
         return Verdict(file, NO_RECIPE)
+    if PAINTED_KEYWORD in image.info:
+        reason = "over a sketch that is not kept; its recipe draws the clean character"
+        return Verdict(file, PAINTED, reason=reason)
     try:
         recipe = recipe_of(image)
         if not pipeline.has_weights_of(recipe):

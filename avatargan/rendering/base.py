@@ -4,6 +4,7 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from avatargan.latents import FloatArray
@@ -27,6 +28,15 @@ class Renderer(Protocol):
                 the CPU, float32.
             palette: the palette embeddings of each picture side by side, ``[B, palette_dim]``.
             size: the generator's resolution, twice or four times it.
+        """
+        ...
+
+    def enlarge(self, image: FloatArray, size: int) -> Pixels:
+        """Return a picture that came from elsewhere at another size, ``[size, size, 3]`` (RGB).
+
+        Args:
+            image: ``[3, S, S]`` in [-1, 1].
+            size: what is larger than the picture comes from the upscaler, up to four times.
         """
         ...
 
@@ -57,6 +67,21 @@ def finish(image: FloatArray, upscaled: FloatArray | None, size: int) -> Pixels:
     for channel in range(3):  # four times as fast as transposing
         pixels[..., channel] = levels[channel]
     return pixels
+
+
+def resized(image: FloatArray, upscaled: FloatArray | None, size: int) -> Pixels:
+    """Return a picture from elsewhere at any size, in bytes; see :func:`finish`.
+
+    Args:
+        image: ``[3, S, S]`` in [-1, 1].
+        upscaled: four times as large, in about [0, 1], where the size is beyond S.
+        size: side of the result.
+    """
+    planes = to_unit_range(image) if upscaled is None else np.clip(upscaled, 0, 1)
+    pixels = np.ascontiguousarray((planes.transpose(1, 2, 0) * 255 + 0.5).astype(np.uint8))
+    if pixels.shape[0] == size:
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BOX))
 
 
 def to_unit_range(image: FloatArray) -> FloatArray:

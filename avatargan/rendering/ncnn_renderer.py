@@ -30,7 +30,7 @@ from avatargan.networks.layers import (
     ModulatedConv2d,
 )
 from avatargan.networks.recolouring import Parts, RecolouringGenerator
-from avatargan.rendering.base import Pixels, finish, to_unit_range
+from avatargan.rendering.base import Pixels, finish, resized, to_unit_range
 from avatargan.rendering.ncnn_graph import (
     ADD,
     INPUT,
@@ -63,6 +63,15 @@ class NcnnRenderer:
         draw = functools.partial(self._draw_one, size=size)
         pictures = list(self.pool.map(draw, w.numpy(), palette.numpy()))
         return np.stack(pictures) if pictures else np.zeros((0, size, size, 3), np.uint8)
+
+    def enlarge(self, image: FloatArray, size: int) -> Pixels:
+        """See :meth:`avatargan.rendering.base.Renderer.enlarge`."""
+        upscaled = None
+        if size > image.shape[-1]:
+            # ncnn reads memory as it lies, and other things than C order there are garbled.
+            planes = np.ascontiguousarray(to_unit_range(image))
+            upscaled = run_graph(self.upscaler, {INPUT: planes})
+        return resized(image, upscaled, size)
 
     def _draw_one(self, w: FloatArray, palette: FloatArray, size: int) -> Pixels:
         image = run_graph(self.generator, self.modulation.vectors(w, palette))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from avatargan.latents import FloatArray
 from avatargan.networks import ConditionalGenerator, Upscaler
-from avatargan.rendering.base import Pixels, finish
+from avatargan.rendering.base import Pixels, finish, resized, to_unit_range
 
 #: On a graphics card every chunk has this many pictures, the last one filled up with copies.
 ACCELERATOR_CHUNK = 16
@@ -35,6 +35,15 @@ class TorchRenderer:
                 part = slice(start, start + self.chunk)
                 pictures += self._draw_chunk(w[part], palette[part], size)
         return np.stack(pictures) if pictures else np.zeros((0, size, size, 3), np.uint8)
+
+    @torch.inference_mode()
+    def enlarge(self, image: FloatArray, size: int) -> Pixels:
+        """See :meth:`avatargan.rendering.base.Renderer.enlarge`."""
+        upscaled: FloatArray | None = None
+        if size > image.shape[-1]:
+            planes = torch.from_numpy(to_unit_range(image))[None].to(self.device)
+            upscaled = self.upscaler(planes)[0].cpu().numpy()
+        return resized(image, upscaled, size)
 
     def _draw_chunk(self, w: Tensor, palette: Tensor, size: int) -> list[Pixels]:
         count = len(w)

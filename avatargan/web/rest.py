@@ -1,5 +1,6 @@
 """The REST API: JSON in, base64 PNGs with their recipes out."""
 
+import base64
 from collections.abc import Generator, Iterable
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ from starlette.responses import JSONResponse
 
 from avatargan.editing.fitting import STEPS, can_edit
 from avatargan.editing.pictures import Edit
-from avatargan.errors import AvatarGanError, BusyError
+from avatargan.errors import AvatarGanError, BusyError, OptionError
 from avatargan.pipeline import Avatar
 from avatargan.recipe import LARGEST_PSI
 from avatargan.transparency import can_remove_backgrounds
@@ -32,6 +33,8 @@ from avatargan.web.schemas import (
     Problem,
     RecipeOut,
     RecolouringsRequest,
+    SketchesOut,
+    SketchRequest,
     SlidersOut,
     VariationsRequest,
     sliders_of,
@@ -151,6 +154,24 @@ def create_router(service: AvatarService) -> APIRouter:
         return sliders_of(service)
 
     @router.post(
+        "/sketches",
+        response_model=SketchesOut,
+        responses=_REFUSALS,
+        tags=["draw"],
+        summary="Turn drawn lines into avatars",
+    )
+    def draw_sketches(body: SketchRequest) -> Response:
+        result = service.sketch(
+            *(decode_picture(name, getattr(body, name)) for name in ("sketch", "hints", "labels")),
+            follow=body.follow,
+            count=body.n,
+            size=body.size,
+            attributes=body.attributes,
+        )
+        out = SketchesOut.of(result)
+        return Response(out.model_dump_json(), media_type="application/json")
+
+    @router.post(
         "/recipe",
         responses=_REFUSALS,
         tags=["read"],
@@ -239,6 +260,22 @@ def _edit_line(event: EditProgress | Edit) -> bytes:
     if isinstance(event, Edit):
         return EditOut.of(event).model_dump_json().encode()
     return EditProgressOut.of_progress(event).model_dump_json().encode()
+
+
+def decode_picture(name: str, text: str | None) -> bytes | None:
+    """Return the bytes of a picture in base64, with or without the beginning of a data URL.
+
+    Raises:
+        OptionError: it is not base64; the message names the field.
+    """
+    if text is None:
+        return None
+    if text.startswith("data:"):
+        text = text.partition(";base64,")[2]
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        raise OptionError(f"{name}: not a picture in base64") from None
 
 
 def _pictures(request: Request, avatars: Iterable[Avatar]) -> Response:

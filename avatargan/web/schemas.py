@@ -22,6 +22,7 @@ from avatargan.errors import OptionError, did_you_mean
 from avatargan.latents import LARGEST_SEED
 from avatargan.pipeline import DEFAULT_PSI, Avatar
 from avatargan.recipe import DEEPEST_RECIPE, LARGEST_PSI, Recipe, encode_png
+from avatargan.sketching import Sketched
 from avatargan.web.service import AvatarService, EditProgress, Limits
 
 #: JSON readers that know only doubles, JavaScript's above all, round integers beyond this.
@@ -31,6 +32,8 @@ LONGEST_SEED = len(str(LARGEST_SEED))
 #: No request for more than this is looked at further; the service has the smaller, real limit.
 LARGEST_LIST = 1000
 LARGEST_START = 1_000_000
+#: Characters of base64 of one picture; the body of the whole request has a limit of its own.
+LONGEST_PICTURE = 12_000_000
 
 
 def seed_from_text(value: Any) -> Any:
@@ -281,6 +284,32 @@ def sliders_of(service: AvatarService) -> SlidersOut:
     )
 
 
+class SketchRequest(Request):
+    """Lines that are to become avatars."""
+
+    sketch: Annotated[str, Field(max_length=LONGEST_PICTURE)] = Field(
+        description="a picture in base64: dark lines on light ground or on transparency, any size"
+    )
+    hints: Annotated[str, Field(max_length=LONGEST_PICTURE)] | None = Field(
+        None, description="dabs of colour on transparency, as a PNG in base64"
+    )
+    labels: Annotated[str, Field(max_length=LONGEST_PICTURE)] | None = Field(
+        None,
+        description="what the dabs are for, as a PNG in base64: #e6194b hair, #f58230 skin, "
+        "#0082c8 eyes, #3cb44b ground",
+    )
+    attributes: dict[Name, Name] = Field(
+        default_factory=dict, max_length=32, description='choices by name; "any" follows the hints'
+    )
+    follow: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, strict=True)] = Field(
+        0.5, description="0 a clean character much like the sketch, 1 exactly its lines"
+    )
+    n: Annotated[int, Field(ge=1, le=12, strict=True)] = Field(1, description="how many proposals")
+    size: Annotated[int, Field(ge=1, strict=True)] | None = Field(
+        None, description="side in pixels; the largest by default"
+    )
+
+
 class AvatarOut(BaseModel):
     """A picture and what it was drawn from."""
 
@@ -346,6 +375,41 @@ class EditProgressOut(BaseModel):
         drawn = progress.drawn
         encoded = None if drawn is None else base64.b64encode(encode_png(drawn)).decode("ascii")
         return cls(done=progress.done, of=progress.of, picture=encoded)
+
+
+class SketchedOut(AvatarOut):
+    """A picture made of a sketch."""
+
+    painted: bool = Field(
+        description="whether it was painted over the sketch: its recipe then draws the clean "
+        "character that the painting began with"
+    )
+    follows: float = Field(description="correlation of its edges and the strokes, -1 to 1")
+
+
+class SketchesOut(BaseModel):
+    """What became of a sketch, the best first."""
+
+    avatars: list[SketchedOut]
+    seen: dict[str, float] = Field(description="what the sketch seems to show, with probabilities")
+    remark: str = Field(description="what had to be guessed about the sketch; empty if nothing")
+
+    @classmethod
+    def of(cls, result: Sketched) -> "SketchesOut":
+        """Encode what became of a sketch."""
+        return cls(
+            avatars=[
+                SketchedOut(
+                    png=base64.b64encode(avatar.to_png()).decode("ascii"),
+                    recipe=avatar.recipe,
+                    painted=avatar.painted,
+                    follows=round(avatar.follows, 4),
+                )
+                for avatar in result.avatars
+            ],
+            seen={name: round(share, 3) for name, share in result.seen.items()},
+            remark=result.remark,
+        )
 
 
 class RecipeOut(BaseModel):

@@ -20,7 +20,7 @@ from concurrent.futures import (
 )
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -29,10 +29,11 @@ from PIL import Image
 from avatargan.attributes import Taxonomy
 from avatargan.editing.fitting import STEPS
 from avatargan.editing.pictures import Edit, edit_picture
-from avatargan.errors import BusyError, OptionError, RecipeError
+from avatargan.errors import BusyError, OptionError, PictureError, RecipeError
 from avatargan.pictures import open_picture
 from avatargan.pipeline import DEFAULT_PSI, Avatar, AvatarPipeline
 from avatargan.recipe import Recipe, read_recipe, vary
+from avatargan.sketching import DEFAULT_FOLLOW, Sketched, Sketcher
 from avatargan.transparency import load_background_remover
 from avatargan.web.waiting import AbandonedError, current_waiter
 
@@ -375,6 +376,57 @@ class AvatarService:
         image = self.run(lambda: load_background_remover().cut_out(avatar.image))
         return Avatar(image, avatar.recipe.model_copy(update={"transparent": True}))
 
+    def sketch(
+        self,
+        sketch: bytes | None,
+        hints: bytes | None = None,
+        labels: bytes | None = None,
+        *,
+        follow: float = DEFAULT_FOLLOW,
+        count: int = 1,
+        size: int | None = None,
+        attributes: Mapping[str, str] | None = None,
+    ) -> Sketched:
+        """Turn drawn lines into avatars; see :meth:`avatargan.sketching.Sketcher.sketch`.
+
+        Args:
+            sketch: a picture file.
+            hints: a picture file, too, or None.
+            labels: a picture file, too, or None.
+            follow, count, size, attributes: see there.
+
+        Raises:
+            PictureError: a file is damaged or too large; the message names which.
+            OptionError: the sketch is empty, or an option is out of range.
+            WeightsError: there are no sketch networks for these weights.
+            BusyError: as for :meth:`stream`.
+        """
+        self._check_count(count)
+
+        def work() -> Sketched:
+            lines, dabs, parts = (
+                _opened(name, content)
+                for name, content in (("sketch", sketch), ("hints", hints), ("labels", labels))
+            )
+            if lines is None:
+                raise OptionError("sketch: a picture is needed")
+            return self._sketcher.sketch(
+                lines,
+                hints=dabs,
+                labels=parts,
+                follow=follow,
+                count=count,
+                size=size,
+                attributes=attributes,
+            )
+
+        return self.run(work)
+
+    @cached_property
+    def _sketcher(self) -> Sketcher:
+        # Loaded by the first sketch: who never draws one pays nothing.
+        return Sketcher.load(self.pipeline)
+
     def read_recipe(self, png: bytes) -> Recipe:
         """Return the recipe inside a PNG file.
 
@@ -459,3 +511,12 @@ class AvatarService:
                 f"one request draws at most {self.limits.pixels / 1e6:.0f} megapixels, "
                 f"this one asks for {pixels / 1e6:.0f}; ask for fewer or smaller pictures"
             )
+
+
+def _opened(name: str, content: bytes | None) -> Image.Image | None:
+    if content is None:
+        return None
+    try:
+        return open_picture(content)
+    except PictureError as error:
+        raise PictureError(f"{name}: {str(error).removeprefix('the picture: ')}") from error

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from avatargan import AvatarPipeline, Recipe, read_recipe
 from avatargan.recipe import encode_png
@@ -410,3 +410,36 @@ def test_a_picture_becomes_a_character_while_one_watches(client, pipe):
     assert "not a readable picture" in refusal(
         client.post("/api/v1/edits", files={"file": b"x"}), 422
     )
+
+
+def _in_base64(image: Image.Image) -> str:
+    buffer = io.BytesIO()
+    image.save(buffer, "png")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def test_a_sketch_becomes_avatars_and_what_is_none_is_refused_by_name(client, pipe):
+    page = Image.new("RGB", (96, 96), "white")
+    empty = _in_base64(page)
+    ImageDraw.Draw(page).ellipse((20, 10, 76, 80), outline="black", width=2)
+    body = {"sketch": _in_base64(page), "attributes": {"hair": "pink"}, "size": 128}
+    clean = client.post("/api/v1/sketches", json=body | {"follow": 0.0, "n": 2}).json()
+    assert len(clean["avatars"]) == 2
+    best, second = clean["avatars"]
+    assert best["follows"] >= second["follows"]
+    assert best["recipe"]["attributes"]["hair"] == "pink"
+    assert draw(client, recipes=[best["recipe"]])[0]["png"] == best["png"]
+    assert {"long hair", *pipe.attributes["style"]} <= clean["seen"].keys()
+    address = "data:image/png;base64," + body["sketch"]
+    [painted] = client.post(
+        "/api/v1/sketches", json=body | {"sketch": address, "follow": 1.0, "hints": empty}
+    ).json()["avatars"]
+    assert painted["painted"]
+    for wrong, reason in (
+        ({"sketch": empty}, "empty"),
+        ({"sketch": "~"}, "sketch: not a picture in base64"),
+        ({"hints": base64.b64encode(b"no picture").decode()}, "hints: "),
+        ({"size": 100}, "no size 100"),
+        ({"attributes": {"hair": "pinc"}}, "did you mean 'pink'"),
+    ):
+        assert reason in refusal(client.post("/api/v1/sketches", json=body | wrong), 422)

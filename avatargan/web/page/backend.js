@@ -26,7 +26,8 @@
 //       character nearest to a picture; original is what of it was looked at; verdict is exact,
 //       close, relative or far; nearness is 0 for no nearer than any character, 1 for the same.
 //       onProgress gets {done, total, picture: Blob or null}
-//   sketch*(...): see board/
+//   sketch*({sketch, hints, labels, follow, count, size, attributes}, watch)
+//       -> {pictures, seen, remark}: what lines become, see board/board.js
 //
 // watch is {onPicture(picture, index), onProgress({done, total}), signal}, all optional.
 //

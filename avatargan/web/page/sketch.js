@@ -1,6 +1,6 @@
 // Lines drawn by hand become characters, where the backend can do that.
 import { h } from "./dom.js";
-import { problem, text } from "./language.js";
+import { attributeName, choiceName, problem, text } from "./language.js";
 
 export default {
   name: "sketch",
@@ -18,6 +18,7 @@ export default {
             backend: context.backend,
             facts: context.facts,
             translate: text,
+            labelOf: (attribute, choice) => (choice === undefined ? attributeName(attribute) : choiceName(choice)),
             onResult: (pictures) => {
               context.studio.openPictures([pictures].flat(), "sketch_result_title");
               context.go("create");

@@ -103,9 +103,23 @@ export function createBackend({ root = new URL("api/v1/", document.baseURI), ask
         nearness: Math.max(0, 1 - result.share),
       };
     },
+    async sketch({ sketch, hints, labels, count, ...others }, { signal } = {}) {
+      const [lines, dabs, parts] = await Promise.all([sketch, hints, labels].map(base64Of));
+      const body = { sketch: lines, ...(dabs && { hints: dabs }), ...(parts && { labels: parts }), n: count, ...others };
+      const { avatars, seen, remark } = await json("sketches", { body, signal });
+      return { pictures: avatars.map((avatar) => ({ ...avatar, png: pngOf(avatar.png) })), seen, remark };
+    },
     exportName: (wanted, { signal } = {}) => json("exports", { body: { ...wanted, dry_run: true }, signal }),
   };
   return backend;
+}
+
+async function base64Of(blob) {
+  if (!blob) return null;
+  const bytes = new Uint8Array(await blob.arrayBuffer());
+  let text = "";
+  for (let start = 0; start < bytes.length; start += 8192) text += String.fromCharCode(...bytes.subarray(start, start + 8192));
+  return btoa(text);
 }
 
 function pngOf(base64) {
