@@ -24,7 +24,7 @@ from avatargan.editing.training.directions import (
 from avatargan.editing.training.encoder import train_encoder
 from avatargan.editing.training.measures import MEASURES, measure
 from avatargan.editing.training.samples import MEASURED_PALETTES, draw_samples, read_samples
-from avatargan.editing.training.sliders import SLIDERS
+from avatargan.editing.training.sliders import HELD_BY_OWN_WALKS, SLIDERS
 from avatargan.editing.training.visible import VisibleBasis, visible_basis
 from avatargan.networks import Generator
 from avatargan.pipeline import AvatarPipeline
@@ -119,24 +119,36 @@ def _find_directions(
     model = fit_measures(basis, np.concatenate(w)[known], table[known])
     print("r2:", dict(zip(MEASURES, model.r2.round(2).tolist(), strict=True)))  # noqa: T201
     columns = [MEASURES.index(plan.measure) for plan in SLIDERS.values()]
+    mixed = [plan.measure for plan in SLIDERS.values() if plan.walk == "mixed"]
+    mixed_columns = [MEASURES.index(name) for name in mixed]
     first, _ = characters(pipeline, range(20_000, 20_150))
-    walks = local_walks(model, first, columns)
-    one = np.eye(len(columns))
+    walks = local_walks(model, first, mixed_columns)
+    one = np.eye(len(mixed))
     blocks = generator.blocks_of_w
     candidates = [
         as_slider(walks, np.stack(halves), basis.mean, blocks)
         for halves in [*((row, 0 * row) for row in one), *((0 * row, row) for row in one)]
     ]
-    rough = responses(pipeline, model, candidates, first[:16], columns, 0.8, lambda column: None)
+    rough = responses(pipeline, model, candidates, first[:16], mixed_columns, 0.8, lambda _: None)
     walkers, _ = characters(pipeline, range(30_000, 30_000 + options.characters))
-    weights = purified(pipeline, model, walks, mixtures(rough), walkers, columns)
+    weights = purified(pipeline, model, walks, mixtures(rough), walkers, mixed_columns)
     judged, _ = characters(pipeline, range(40_000, 40_000 + options.characters))
     sliders = []
-    for (name, plan), row, column in zip(SLIDERS.items(), weights, columns, strict=True):
+    for (name, plan), column in zip(SLIDERS.items(), columns, strict=True):
         words = {"name": name, "changes": plan.changes, "names": dict(plan.names)}
         extent = {"minimum": -plan.reach, "maximum": plan.reach}
-        slider = as_slider(walks, row.reshape(2, len(walks)), basis.mean, blocks, **words, **extent)
         amounts = [-plan.reach, -plan.reach / 3, plan.reach / 3, plan.reach]
+        if plan.walk == "mixed":
+            parts, row = walks, weights[mixed.index(plan.measure)].reshape(2, len(walks))
+        else:
+            held = [column, *(MEASURES.index(each) for each in HELD_BY_OWN_WALKS)]
+            parts = local_walks(model, first, held)[:1]
+            row = np.array([[1.0], [float(plan.walk == "all")]])
+            trial = as_slider(parts, row, basis.mean, blocks)
+            walked = measure_walk(pipeline, trial, first[:16], [-1, 1])
+            change = np.nanmean(walked[:, 1] - walked[:, 0], axis=0)[column] / 2
+            row /= change / model.deviations[column]
+        slider = as_slider(parts, row, basis.mean, blocks, **words, **extent)
         walked = measure_walk(pipeline, slider, judged, amounts)
         figures = figures_of(model, walked, amounts, column, columns)
         print(name, json.dumps(figures), flush=True)  # noqa: T201

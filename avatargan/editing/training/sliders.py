@@ -14,27 +14,41 @@ class SliderPlan:
             contact sheets, faces come apart.
         changes: in words, what grows with the amount.
         names: by language.
+        walk: "mixed" of all walks, or the measure's own "coarse" walk, or its own in "all" blocks.
     """
 
     measure: str
     reach: float
     changes: str
     names: Mapping[str, str]
+    walk: str = "mixed"
 
+
+#: What walks of their own hold: the rest may come along, or steps grow too long.
+HELD_BY_OWN_WALKS = (
+    "height in the picture",
+    "eye size",
+    "skin brightness",
+    "blush",
+    "contrast",
+    "hair brightness",
+)
 
 #: By name, in the order in which they are shown.
 SLIDERS: Mapping[str, SliderPlan] = {
     "turn": SliderPlan(
         "turn",
-        0.6,
-        "the face turns to the right of the picture",
+        0.5,
+        "the face turns, from the right of the picture to the left",
         {"en": "Turn", "zh": "转头", "ja": "顔の向き", "ko": "얼굴 방향"},
+        "coarse",
     ),
     "closeness": SliderPlan(
         "closeness",
-        0.7,
+        0.6,
         "the face comes closer",
         {"en": "Closeness", "zh": "远近", "ja": "顔の近さ", "ko": "가까이"},
+        "coarse",
     ),
     "height": SliderPlan(
         "height in the picture",
