@@ -246,7 +246,7 @@ def _parser() -> argparse.ArgumentParser:
             group.add_argument(option, action=action, default=None, help=f"{text} (default: {on})")
             continue
         default = "" if setting.default is None else f" (default: {setting.default})"
-        kinds = {"resolution": int, "learning_rate": float}
+        kinds = {"resolution": int, "critic_resolution": int, "learning_rate": float}
         group.add_argument(
             option,
             type=kinds.get(setting.name, type(setting.default)),

@@ -38,6 +38,8 @@ class ConditionalGenerator(nn.Module, ABC):
     w_mean: Tensor
     #: z ``[B, z_dim]`` and style to w ``[B, w_dim]``, not truncated.
     mapping: nn.Module
+    #: Latents that :meth:`update_statistics` wants.
+    statistic_latents: ClassVar[int] = 10_000
     #: How many blocks of the synthesis may each read a w of their own.
     blocks_of_w: int = 1
 
@@ -101,7 +103,7 @@ class ConditionalGenerator(nn.Module, ABC):
         """Bring what drawing needs beside the weights, such as ``w_mean``, up to date with them.
 
         Args:
-            batches: latents and labels as they come in training; a few thousand in all.
+            batches: latents and labels as they come in training, ``statistic_latents`` in all.
         """
 
     @property
@@ -238,6 +240,14 @@ class ConditionalCritic(nn.Module, ABC):
             groups: how many equal runs of the batch (real, fake, ...) keep their minibatch
                 statistics to themselves.
         """
+
+    def early_layers(self, count: int) -> list[nn.Module]:
+        """Return the layers nearest to the pixels, down to the ``count``-th block; 0: none.
+
+        They see strokes and edges, which small sets of pictures can hardly teach ("FreezeD",
+        arXiv 2002.10964).
+        """
+        return []
 
     def metadata(self) -> dict[str, str]:
         """Return the entries of a weights header that describe this network."""

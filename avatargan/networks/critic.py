@@ -16,7 +16,14 @@ from torch.nn import functional
 from avatargan.attributes import UNKNOWN, Taxonomy
 from avatargan.networks.conditional import ConditionalCritic, read_attributes
 from avatargan.networks.generator import channels_by_size, sizes_up_to_resolution
-from avatargan.networks.layers import EPSILON, EqualConv2d, EqualLinear, embedding_table, leaky_relu
+from avatargan.networks.layers import (
+    EPSILON,
+    EqualConv2d,
+    EqualLinear,
+    embedding_table,
+    full_precision,
+    leaky_relu,
+)
 from avatargan.weights_header import WeightsHeader
 
 #: Pictures that share one minibatch statistic.
@@ -108,12 +115,18 @@ class Critic(ConditionalCritic):
         x = leaky_relu(self.from_rgb(image))
         for block in self.blocks.values():
             x = block(x)
-        statistic = torch.cat([minibatch_statistic(part) for part in x.chunk(groups)])
-        x = leaky_relu(self.final_conv(torch.cat([x, statistic], dim=1)))
-        h = leaky_relu(self.features(x.flatten(1)))  # [B, feature_dim]
-        projection = torch.stack([table(labels[name]) for name, table in self.project.items()])
-        score = self.score(h).squeeze(1) + (h * projection.sum(0)).sum(1) * self.projection_gain
-        return score, {name: classifier(h) for name, classifier in self.classify.items()}
+        with full_precision(x.device):
+            x = x.to(self.final_conv.weight.dtype)
+            statistic = torch.cat([minibatch_statistic(part) for part in x.chunk(groups)])
+            x = leaky_relu(self.final_conv(torch.cat([x, statistic], dim=1)))
+            h = leaky_relu(self.features(x.flatten(1)))  # [B, feature_dim]
+            projection = torch.stack([table(labels[name]) for name, table in self.project.items()])
+            score = self.score(h).squeeze(1) + (h * projection.sum(0)).sum(1) * self.projection_gain
+            return score, {name: classifier(h) for name, classifier in self.classify.items()}
+
+    def early_layers(self, count: int) -> list[nn.Module]:
+        """See :meth:`ConditionalCritic.early_layers`."""
+        return [self.from_rgb, *list(self.blocks.values())[:count]] if count else []
 
 
 def minibatch_statistic(x: Tensor) -> Tensor:

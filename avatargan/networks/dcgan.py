@@ -164,6 +164,9 @@ class DcganGenerator(ConditionalGenerator):
         x = functional.leaky_relu(self.norm2(self.conv2(x)), SLOPE)
         return torch.tanh(self.conv3(x))
 
+    #: Each is drawn, not only mapped.
+    statistic_latents = 768
+
     @torch.no_grad()
     def update_statistics(self, batches: Iterable[LatentBatch]) -> None:
         """Set ``w_mean``, and the statistics of batch normalisation to their mean over batches.

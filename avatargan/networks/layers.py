@@ -5,6 +5,8 @@ the same relative speed (Karras et al., "Progressive Growing of GANs", arXiv 171
 """
 
 import math
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -40,6 +42,18 @@ def standard_normal(*shape: int) -> Tensor:
 def embedding_table(rows: int, dim: int) -> nn.Embedding:
     """Return a trainable embedding, initialised as torch does it (see above for why by hand)."""
     return nn.Embedding(rows, dim, _weight=standard_normal(rows, dim))
+
+
+def full_precision(device: torch.device) -> AbstractContextManager[Any]:
+    """Return a context in which autocast computes nothing in bf16.
+
+    For the few cheap operations whose small differences and squares bf16, with its 8 bits, loses:
+    minibatch statistics, demodulation, the last layers of a critic (as StyleGAN2-ADA does,
+    arXiv 2006.06676). Where autocast is off it does nothing.
+    """
+    if device.type not in ("cpu", "cuda") or not torch.is_autocast_enabled(device.type):
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
 
 
 class EqualLinear(nn.Module):
@@ -125,11 +139,14 @@ class ModulatedConv2d(nn.Module):
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         """Map x ``[B, in, H, W]`` and style ``[B, style_dim]`` to ``[B, out, H', W']``."""
         kernel = self.weight * self.weight_gain
-        scale = self.affine(style)  # [B, in]
-        y = functional.conv2d(x * scale[:, :, None, None], kernel, padding=self.padding)
+        with full_precision(x.device):
+            scale = self.affine(style.to(self.weight.dtype))  # [B, in]
+            if self.demodulate:
+                norm = torch.rsqrt(scale.square() @ self.kernel_energy().T + EPSILON)  # [B, out]
+        scaled = x * scale[:, :, None, None].to(x.dtype)
+        y = functional.conv2d(scaled, kernel, padding=self.padding)
         if self.demodulate:
-            norm = torch.rsqrt(scale.square() @ self.kernel_energy().T + EPSILON)  # [B, out]
-            y = y * norm[:, :, None, None]
+            y = y * norm[:, :, None, None].to(y.dtype)
         if self.upsample:
             y = upsample(y)
         return y + self.bias[:, None, None]

@@ -22,9 +22,11 @@ from avatargan.training.trainer import Averages, Trainer
 from avatargan.weights import safetensors_bytes
 
 FORMAT = "avatargan checkpoint"
-VERSION = "1"
+#: 2: the gradient penalty has steps of its own, with moments of another decay.
+VERSION = "2"
 FOLDER = "checkpoints"
 _AVERAGES = "averages"
+_STRENGTH = "augmentation/strength"
 _NAME = re.compile(r"(\d{12})\.safetensors")
 
 
@@ -53,6 +55,8 @@ def state_of(trainer: Trainer) -> Checkpoint:
         for name, parameter in network.named_parameters():
             for key, values in optimizer.state.get(parameter, {}).items():
                 tensors[f"{prefix}/{name}/{key}"] = values
+    if trainer.settings.adapt:
+        tensors[_STRENGTH] = trainer.strength
     if trainer.processes.count == 1:  # each of several has its own, and the first one saves
         for name, values in trainer.averages.sums.items():
             tensors[f"{_AVERAGES}/{name}/sum"] = values
@@ -107,6 +111,11 @@ def read_checkpoint(path: Path) -> Checkpoint:
             f"{path}: damaged, or not a checkpoint ({error}); remove it to go on from the one "
             "before"
         ) from error
+    if metadata.get("format") == FORMAT and metadata.get("version") == "1":
+        raise CheckpointError(
+            f"{path}: of an earlier version, whose steps were computed otherwise; it cannot be "
+            "continued exactly. Start a new run from its weights with --init RUN"
+        )
     if metadata.get("format") != FORMAT or metadata.get("version") != VERSION:
         raise CheckpointError(f"{path}: not a checkpoint that this version can read")
     return Checkpoint(int(metadata["images_seen"]), tensors, metadata)
@@ -150,6 +159,8 @@ def restore(trainer: Trainer, checkpoint: Checkpoint, path: Path) -> None:
             }
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": state, "param_groups": groups})
+    if trainer.settings.adapt:
+        trainer.strength = take(_STRENGTH, trainer.strength).to(trainer.device)
     averages = Averages()
     for key in [key for key in remaining if key.startswith(f"{_AVERAGES}/")]:
         name, _, part = key.removeprefix(f"{_AVERAGES}/").rpartition("/")

@@ -27,7 +27,7 @@ def compiled_or_not(
             little without the compiler too.
     """
     buffers = {name: values.clone() for name, values in network.named_buffers()}
-    compiled = torch.compile(network)
+    compiled = torch.compile(network, dynamic=False)  # few shapes, each worth its own code
     try:
         trial(compiled).backward()  # type: ignore[no-untyped-call]
     except torch.OutOfMemoryError:

@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,8 +22,9 @@ from avatargan.training.sampler import Sampler
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
-#: Streams of the sampler: which pictures are shown, and whose labels the fakes get.
-REAL_STREAM, FAKE_STREAM = 0, 1
+#: Streams of the sampler: which pictures are shown, whose labels the fakes get, and which of those
+#: that are never learnt from are looked at.
+REAL_STREAM, FAKE_STREAM, HELD_OUT_STREAM = 0, 1, 2
 LONGEST_STYLE = 40
 
 
@@ -52,18 +53,32 @@ class Batch:
         labels: of the real pictures, by attribute, ``[B]``.
         fake_labels: what the generator is to draw, ``[B]``: the labels of other real pictures,
             so that combinations are as frequent as in the data.
+        held_out: pictures that are never learnt from, like ``real``, in the steps that look at
+            them.
+        held_out_labels: theirs.
     """
 
     real: Tensor
     labels: Mapping[str, Tensor]
     fake_labels: Mapping[str, Tensor]
+    held_out: Tensor | None = None
+    held_out_labels: Mapping[str, Tensor] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> "Batch":
-        """Return the batch on a device."""
+        """Return the batch on a device; from pinned memory nothing waits for the copy."""
+        return self._each(lambda values: values.to(device, non_blocking=True))
+
+    def pinned(self) -> "Batch":
+        """Return the batch in memory that graphics cards copy from by themselves."""
+        return self._each(Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
         return Batch(
-            self.real.to(device, non_blocking=True),
-            {name: rows.to(device, non_blocking=True) for name, rows in self.labels.items()},
-            {name: rows.to(device, non_blocking=True) for name, rows in self.fake_labels.items()},
+            change(self.real),
+            {name: change(rows) for name, rows in self.labels.items()},
+            {name: change(rows) for name, rows in self.fake_labels.items()},
+            None if self.held_out is None else change(self.held_out),
+            {name: change(rows) for name, rows in self.held_out_labels.items()},
         )
 
 
@@ -108,6 +123,19 @@ class TrainingData:
         weights = [source.weight for source in self.sources]
         self.real = Sampler(sizes, weights, seed, REAL_STREAM)
         self.fake = Sampler(sizes, weights, seed, FAKE_STREAM)
+        self.held_out_rows = [held_out_rows_of(source, split) for source in self.sources]
+        there = [index for index, rows in enumerate(self.held_out_rows) if len(rows)]
+        self._held_out_sources = np.array(there, dtype=np.int64)
+        self._held_out = (
+            Sampler(
+                [len(self.held_out_rows[index]) for index in there],
+                [weights[index] for index in there],
+                seed,
+                HELD_OUT_STREAM,
+            )
+            if there
+            else None
+        )
 
     def __len__(self) -> int:
         return sum(map(len, self.rows))
@@ -125,14 +153,36 @@ class TrainingData:
         """Return what is at these positions of the run."""
         sample = self.real.take(positions)
         rows = self._rows(sample.sources, sample.pictures)
-        side = self.pictures[0].shape[1]
-        pixels = np.empty((len(positions), side, side, 3), np.uint8)
-        for index, (source, row) in enumerate(zip(sample.sources, rows, strict=True)):
-            picture = self.pictures[source][row]
-            mirrored = self.flips and sample.flips[index]
-            pixels[index] = picture[:, ::-1] if mirrored else picture
-        real = torch.from_numpy(pixels).permute(0, 3, 1, 2)
+        real = self._pictures(sample.sources, rows, sample.flips)
         return Batch(real, self._labels(sample.sources, rows), self.fake_labels(positions))
+
+    @property
+    def holds_out(self) -> bool:
+        """Whether there are pictures that are never learnt from."""
+        return self._held_out is not None
+
+    def with_held_out(self, batch: Batch, positions: NDArray[np.int64]) -> Batch:
+        """Return a batch with pictures that are never learnt from, where there are any."""
+        if self._held_out is None:
+            return batch
+        sample = self._held_out.take(positions)
+        sources = self._held_out_sources[sample.sources]
+        rows = [
+            int(self.held_out_rows[source][picture])
+            for source, picture in zip(sources, sample.pictures, strict=True)
+        ]
+        pictures = self._pictures(sources, rows, sample.flips)
+        return replace(batch, held_out=pictures, held_out_labels=self._labels(sources, rows))
+
+    def _pictures(
+        self, sources: NDArray[np.int64], rows: Sequence[int], flips: NDArray[np.bool_]
+    ) -> Tensor:
+        side = self.pictures[0].shape[1]
+        pixels = np.empty((len(rows), side, side, 3), np.uint8)
+        for index, (source, row) in enumerate(zip(sources, rows, strict=True)):
+            picture = self.pictures[source][row]
+            pixels[index] = picture[:, ::-1] if self.flips and flips[index] else picture
+        return torch.from_numpy(pixels).permute(0, 3, 1, 2)
 
     def fake_labels(self, positions: NDArray[np.int64]) -> dict[str, Tensor]:
         """Return labels for generated pictures, drawn as often as they are in the data."""
@@ -270,3 +320,10 @@ def rows_of(source: Source, split: str) -> NDArray[np.int64]:
     if not len(rows):
         raise DatasetError(f"{source.dataset.path}: no picture is left to train on")
     return rows
+
+
+def held_out_rows_of(source: Source, split: str) -> NDArray[np.int64]:
+    """Return the pictures of a set that are not trained on; there may be none."""
+    if split == TRAIN:
+        return np.flatnonzero(source.dataset.splits != TRAIN)
+    return np.arange(0)

@@ -1,12 +1,12 @@
 """Several processes that train together, started by torchrun."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor, distributed
+from torch import Tensor, distributed, nn
 
 from avatargan.errors import OptionError
 
@@ -50,6 +50,20 @@ class Processes:
         total = values.detach().clone()
         distributed.all_reduce(total)
         return total / self.count
+
+    def share_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Give each parameter the mean of the processes' gradients, all in one message.
+
+        For gradients that DistributedDataParallel has not gathered. All processes have to ask,
+        with gradients of the same parameters.
+        """
+        if self.count == 1:
+            return
+        gradients = [values.grad for values in parameters if values.grad is not None]
+        mean = self.mean(torch.cat([gradient.flatten() for gradient in gradients]))
+        sizes = [gradient.numel() for gradient in gradients]
+        for gradient, values in zip(gradients, torch.split(mean, sizes), strict=True):
+            gradient.copy_(values.view_as(gradient))
 
     def standard_deviation(self, values: Tensor) -> Tensor:
         """Return the standard deviation of all values of all processes, which have equally many."""

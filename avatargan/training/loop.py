@@ -14,6 +14,7 @@ from torch import Tensor
 from avatargan.errors import DivergenceError
 from avatargan.networks import ConditionalGenerator
 from avatargan.training import checkpoints
+from avatargan.training.adaptation import LOOK_EVERY
 from avatargan.training.data import Batch, TrainingData, made_ahead, positions_of_step
 from avatargan.training.run_folder import RunFolder
 from avatargan.training.samples import sample_grid, statistic_batches
@@ -25,6 +26,8 @@ from avatargan.weights import write_weights
 LARGEST_SCORE = 1e4
 #: Seconds; before steps that take longer the state is copied, to be saved if they are interrupted.
 SLOW_STEP = 2.0
+#: Steps after which processes ask each other whether to stop, by the kind of device.
+STOP_ASKED_EVERY = {"cuda": 50}
 
 
 class Observer(Protocol):
@@ -85,7 +88,7 @@ def train(
             observer.step(seen)
         done = seen >= settings.images
         # At the end there is nothing to hurry away from.
-        stopping = processes.any(stop.signal is not None) and not done
+        stopping = _asked_to_stop(trainer, stop) and not done
         if _due("checkpoint_every", trainer) or stopping or done:
             _check_parameters(trainer, folder)
         if _due("log_every", trainer) or done:
@@ -111,6 +114,18 @@ def train(
     return Outcome(trainer.images_seen, None)
 
 
+def _asked_to_stop(trainer: Trainer, stop: StopRequest) -> bool:
+    """Tell whether any process was asked to stop.
+
+    Asking the others waits for the graphics card to catch up: there it is not done at every step.
+    """
+    processes = trainer.processes
+    every = STOP_ASKED_EVERY.get(trainer.device.type, 1)
+    if processes.count > 1 and trainer.images_seen // trainer.settings.batch % every:
+        return False
+    return processes.any(stop.signal is not None)
+
+
 def _catch_up(trainer: Trainer, data: TrainingData, folder: RunFolder, observer: Observer) -> None:
     """Write what belongs to the position that a run begins or goes on from, and is not there.
 
@@ -131,12 +146,16 @@ def batches(trainer: Trainer, data: TrainingData) -> Iterator[Batch]:
     """Yield the batches of the rest of the run, each made while the one before is learnt."""
     settings, processes = trainer.settings, trainer.processes
     starts = range(trainer.images_seen, settings.images, settings.batch)
-    return made_ahead(
-        lambda start: data.batch(
-            positions_of_step(start, settings.batch, processes.rank, processes.count)
-        ),
-        starts,
-    )
+    pinned = trainer.device.type == "cuda"
+
+    def make(start: int) -> Batch:
+        positions = positions_of_step(start, settings.batch, processes.rank, processes.count)
+        batch = data.batch(positions)
+        if start // settings.batch % LOOK_EVERY == 0:
+            batch = data.with_held_out(batch, positions)
+        return batch.pinned() if pinned else batch
+
+    return made_ahead(make, starts)
 
 
 class _Clock:

@@ -11,6 +11,8 @@ from torch.nn import functional
 
 from avatargan.attributes import UNKNOWN, Taxonomy
 
+#: What ``--loss`` offers.
+LOSSES = ("logistic", "relativistic")
 #: What cross entropy passes over.
 IGNORED = -100
 
@@ -38,6 +40,25 @@ def generator_loss(fake_score: Tensor) -> Tensor:
         fake_score: ``[B]``.
     """
     return functional.softplus(-fake_score).mean()
+
+
+def relativistic_critic_loss(real_score: Tensor, fake_score: Tensor) -> Tensor:
+    """Return the critic's loss of relativistic pairing.
+
+    ``mean softplus(-(D(real) - D(fake)))``: a fake is judged against a real picture, not against
+    a line that all are on one side of, which is where modes are dropped (Jolicoeur-Martineau,
+    arXiv 1807.00734; with R1 and R2 it is R3GAN's, arXiv 2501.05441, equation 3).
+
+    Args:
+        real_score: ``[B]``.
+        fake_score: ``[B]``, each paired with the real one of its place.
+    """
+    return functional.softplus(fake_score - real_score).mean()
+
+
+def relativistic_generator_loss(real_score: Tensor, fake_score: Tensor) -> Tensor:
+    """Return the generator's: ``mean softplus(-(D(fake) - D(real)))``; arguments as above."""
+    return functional.softplus(real_score - fake_score).mean()
 
 
 def class_targets(labels: Tensor, choices: tuple[str, ...]) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd.graph import saved_tensors_hooks
+from torch.nn.functional import interpolate
 from torch.utils.flop_counter import FlopCounterMode
 
 from avatargan.attributes import Taxonomy
@@ -52,14 +53,17 @@ def costs_of(
     with torch.device("meta"):
         shape = (attributes, settings.picture_size, settings.width)
         generator = settings.family.generator.for_training(*shape).train()
-        critic = settings.family.critic.for_training(*shape).train()
+        critic = settings.family.critic.for_training(
+            attributes, settings.critic_size, settings.width
+        ).train()
         z = torch.zeros(_SAMPLE, generator.z_dim)
         labels = {name: torch.zeros(_SAMPLE, dtype=torch.long) for name in attributes}
-        side = settings.picture_size
+        side = settings.critic_size
         images = torch.zeros(_SAMPLE, 3, side, side)
 
         def draw() -> Tensor:
-            return generator.draw(z, labels)
+            drawn = generator.draw(z, labels)
+            return drawn if drawn.shape[-1] == side else interpolate(drawn, (side, side))
 
         def judge(pictures: Tensor) -> Tensor:
             # Times 1: the counter refuses networks whose very input a gradient is taken by.
@@ -74,6 +78,7 @@ def costs_of(
         if settings.regularizer != "none":
             compute = dragan_penalty if settings.regularizer == "dragan" else r1_penalty
             once = _flops(lambda: _backward(compute(judge, images)))
+            once *= 2 if settings.regularizer == "r1r2" else 1
             penalty = once * settings.penalty_part / settings.penalty_interval
         kept = max(_kept_bytes(lambda: judge(draw())), 2 * _kept_bytes(lambda: judge(images)))
     counts = [sum(p.numel() for p in network.parameters()) for network in (generator, critic)]

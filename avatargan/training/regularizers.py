@@ -12,7 +12,7 @@ from torch import Tensor
 from avatargan.errors import OptionError, did_you_mean
 
 #: What ``--regularizer`` offers.
-REGULARIZERS = ("dragan", "r1", "none")
+REGULARIZERS = ("dragan", "r1", "r1r2", "none")
 #: How far DRAGAN's perturbation goes, in standard deviations of the data.
 DRAGAN_REACH = 0.5
 
@@ -44,11 +44,11 @@ def gradient_norm(gradient: Tensor) -> Tensor:
 
 
 def dragan_perturbation(x: Tensor, scale: Tensor, noise: Tensor, deviation: Tensor) -> Tensor:
-    """Return ``x' = x + 0.5 * std(x) * u * U[0, 1)^shape``, pictures near real ones.
+    """Return ``x' = x + 0.5 * std(x) * u * (2 U[0, 1)^shape - 1)``, pictures near real ones.
 
-    Kodali et al., "On Convergence and Stability of GANs" (DRAGAN, arXiv 1705.07215), with their
-    code's uniform noise; u, a number per picture, spreads the pictures over all distances up to
-    theirs.
+    Kodali et al., "On Convergence and Stability of GANs" (DRAGAN, arXiv 1705.07215). Their code's
+    noise, U[0, 1), brightens every picture; this one has the same mean square (1/3) and no mean.
+    u, a number per picture, spreads the pictures over all distances up to theirs.
 
     Args:
         x: real pictures, ``[B, 3, H, W]``.
@@ -56,7 +56,7 @@ def dragan_perturbation(x: Tensor, scale: Tensor, noise: Tensor, deviation: Tens
         noise: from U[0, 1), of the shape of x.
         deviation: std(x), one number: the standard deviation of all values of the batch.
     """
-    return x + DRAGAN_REACH * deviation * scale[:, None, None, None] * noise
+    return x + DRAGAN_REACH * deviation * scale[:, None, None, None] * (2 * noise - 1)
 
 
 def dragan_penalty(score: ScoreFunction, perturbed: Tensor) -> Tensor:
@@ -76,7 +76,22 @@ def r1_penalty(score: ScoreFunction, real: Tensor) -> Tensor:
         score: the critic with the pictures' labels.
         real: real pictures, ``[B, 3, H, W]``.
     """
-    gradient = score_gradient(score, real)
+    return _half_mean_square(score_gradient(score, real))
+
+
+def r2_penalty(score: ScoreFunction, fake: Tensor) -> Tensor:
+    """Return ``1/2 mean ||grad D(x)||^2`` on fakes (arXiv 1801.04406, equation 10).
+
+    Beside R1 it is what makes relativistic pairing converge (R3GAN, arXiv 2501.05441, section 2).
+
+    Args:
+        score: the critic with the labels of the fakes.
+        fake: generated pictures, ``[B, 3, H, W]``.
+    """
+    return _half_mean_square(score_gradient(score, fake))
+
+
+def _half_mean_square(gradient: Tensor) -> Tensor:
     gradient = gradient if gradient.dtype == torch.float64 else gradient.float()
     return gradient.flatten(1).square().sum(dim=1).mean() / 2
 

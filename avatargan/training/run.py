@@ -25,6 +25,8 @@ from avatargan.training.trainer import Networks, Trainer
 from avatargan.weights import read_weights
 from avatargan.weights_header import CRITIC_ROLE, GENERATOR_ROLE
 
+#: The learning rate of runs that start from weights, as a part of the network's own.
+FINE_TUNING_FACTOR = 0.4
 #: What may change when a run is continued: nothing of what has been decided by then.
 CHANGEABLE = frozenset(
     {
@@ -139,8 +141,10 @@ def new_run(
         OptionError: the batch cannot be shared.
         OutputError: the folder cannot be written.
     """
+    initial = initial or Initial()
+    settings = settings_with_initial(settings, initial)
     networks = Networks.new(settings, data.attributes)
-    transfers = initialise(networks, initial or Initial())
+    transfers = initialise(networks, initial)
     prepare_device(settings, processes)
     trainer = Trainer(settings, networks, processes)
     config = {
@@ -171,6 +175,27 @@ def new_run(
         )
         folder.write_config(config)
     return Run(folder, config, data, trainer, transfers)
+
+
+def settings_with_initial(settings: TrainingSettings, initial: Initial) -> TrainingSettings:
+    """Return the settings with what starting from weights decides, where nothing was asked.
+
+    A lower learning rate, and a critic that stays as large as it was: of a critic cut down to
+    smaller pictures little is left that it knew (see docs/decisions.md).
+
+    Raises:
+        WeightsError: the critic cannot be read.
+    """
+    generator_file, critic_file = initial.files()
+    changes: dict[str, Any] = {}
+    if generator_file is not None and settings.learning_rate is None:
+        changes["learning_rate"] = settings.family.learning_rate * FINE_TUNING_FACTOR
+    if critic_file is not None and settings.critic_resolution is None:
+        critic = critic_from_weights(read_weights(critic_file, CRITIC_ROLE))
+        side = critic.resolution
+        if side > settings.picture_size and side in settings.family.resolutions:
+            changes["critic_resolution"] = side
+    return dataclasses.replace(settings, **changes)
 
 
 def continued_settings(config: Mapping[str, Any], changes: Mapping[str, Any]) -> TrainingSettings:
@@ -292,7 +317,8 @@ def initialise(networks: Networks, initial: Initial) -> dict[str, TransferReport
     weights = read_weights(critic_file, CRITIC_ROLE)
     transfers["critic"] = start_from(networks.critic, weights)
     critic, old_critic = networks.critic, critic_from_weights(weights)
-    if shrinks and isinstance(critic, Critic) and isinstance(old_critic, Critic):
+    smaller = shrinks and critic.resolution < old_critic.resolution
+    if smaller and isinstance(critic, Critic) and isinstance(old_critic, Critic):
         refit_critic(critic, old_critic, old_generator)
     return transfers
 

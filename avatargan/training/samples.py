@@ -1,5 +1,6 @@
 """Grids of samples with fixed seeds and labels, to see a run learn."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 
@@ -16,8 +17,7 @@ from avatargan.networks.conditional import LatentBatch
 from avatargan.training.data import TrainingData, positions_of_step
 from avatargan.training.randomness import StepRandom
 
-#: Latents over which what drawing needs beside the weights is averaged.
-STATISTIC_BATCHES = 12
+#: Latents at a time of those over which what drawing needs beside the weights is averaged.
 STATISTIC_BATCH = 64
 _STATISTICS = 12
 #: Rows and columns of a grid.
@@ -32,7 +32,7 @@ def statistic_batches(
     data: TrainingData, generator: ConditionalGenerator, seed: int, device: torch.device
 ) -> Iterator[LatentBatch]:
     """Yield latents and labels as they come in training; the same for the same seed."""
-    for number in range(STATISTIC_BATCHES):
+    for number in range(math.ceil(generator.statistic_latents / STATISTIC_BATCH)):
         random = StepRandom((seed, _STATISTICS, number), device=device)
         positions = positions_of_step(number * STATISTIC_BATCH, STATISTIC_BATCH)
         labels = data.fake_labels(positions)

@@ -13,6 +13,7 @@ from avatargan.errors import OptionError, did_you_mean
 from avatargan.files import read_regular
 from avatargan.latents import check_seed
 from avatargan.networks.registry import NETWORKS, NetworkFamily, network_family
+from avatargan.training.losses import LOSSES
 from avatargan.training.regularizers import REGULARIZERS, check_regularizer
 
 PRECISIONS = ("auto", "bf16", "fp32")
@@ -54,7 +55,17 @@ class TrainingSettings:
     learning_rate: float | None = _setting(
         None, "of Adam, for both networks; the network's own by default", above=0.0, most=1.0
     )
-    regularizer: str = _setting("dragan", "gradient penalty on the critic", choices=REGULARIZERS)
+    loss: str = _setting(
+        "logistic",
+        "of critic and generator: each picture by itself, or each fake against a real one (with "
+        "--regularizer r1r2: R3GAN's)",
+        choices=LOSSES,
+    )
+    regularizer: str = _setting(
+        "dragan",
+        "gradient penalty on the critic: near real pictures, on them, on them and on fakes",
+        choices=REGULARIZERS,
+    )
     penalty_weight: float = _setting(0.5, "weight of the gradient penalty", least=0.0)
     penalty_interval: int = _setting(
         4, "steps from one gradient penalty to the next; its weight grows in proportion", least=1
@@ -74,6 +85,20 @@ class TrainingSettings:
     )
     cutout_probability: float = _setting(
         0.5, "augmentation: how often a square is hidden", least=0.0, most=1.0
+    )
+    adapt: bool = _setting(
+        False, "augmentation: more of it, of places only, the more the critic overfits"
+    )
+    adapt_target: float = _setting(
+        0.6, "augmentation: the overfitting that it holds", least=0.0, most=1.0
+    )
+    freeze_critic: int = _setting(
+        0, "blocks of the critic, from the pixels on, that keep their weights", least=0, most=6
+    )
+    critic_resolution: int | None = _setting(
+        None,
+        "side of the pictures that the critic sees, enlarged; by default theirs, or with "
+        "--init-critic its own where that is larger",
     )
     flips: bool = _setting(True, "mirror half of the pictures")
     ema_half_life: float = _setting(
@@ -123,6 +148,16 @@ class TrainingSettings:
                 f"(resolutions: {', '.join(map(str, family.resolutions))})"
             )
 
+        if self.critic_resolution is not None and (
+            self.critic_resolution not in family.resolutions
+            or self.critic_resolution < self.picture_size
+        ):
+            sizes = [size for size in family.resolutions if size >= self.picture_size]
+            raise OptionError(
+                f"--critic-resolution must be one of {', '.join(map(str, sizes))}, "
+                f"got {self.critic_resolution}"
+            )
+
     @property
     def family(self) -> NetworkFamily:
         """The networks that are trained."""
@@ -132,6 +167,11 @@ class TrainingSettings:
     def picture_size(self) -> int:
         """Side of the pictures in pixels."""
         return self.resolution or self.family.default_resolution
+
+    @property
+    def critic_size(self) -> int:
+        """Side in pixels of what the critic sees."""
+        return self.critic_resolution or self.picture_size
 
     @property
     def adam_learning_rate(self) -> float:
@@ -219,10 +259,10 @@ def read_config(path: Path) -> dict[str, Any]:
 def _check(name: str, value: Any, limits: Mapping[str, Any], default: Any) -> None:
     option = "--" + name.replace("_", "-")
     kinds: tuple[type, ...]
-    if name in ("resolution", "learning_rate"):
+    if default is None:
         if value is None:
             return
-        kinds = (int,) if name == "resolution" else (int, float)
+        kinds = (int, float) if name == "learning_rate" else (int,)
     elif isinstance(default, float):
         kinds = (int, float)
     else:

@@ -29,14 +29,14 @@ def trial(call):
 
 
 def test_a_compiler_that_fails_late_is_left_out(network, monkeypatch):
-    monkeypatch.setattr(torch, "compile", lambda module: lambda x: Backward.apply(module(x)))
+    monkeypatch.setattr(torch, "compile", lambda module, **_: lambda x: Backward.apply(module(x)))
     call, problem = compiled_or_not(network, trial)
     assert call is network
     assert problem == "RuntimeError: no compiler found"
 
 
 def test_the_trial_leaves_no_trace(network, monkeypatch):
-    monkeypatch.setattr(torch, "compile", lambda module: module)
+    monkeypatch.setattr(torch, "compile", lambda module, **_: module)
     before = {name: values.clone() for name, values in network.state_dict().items()}
     call, problem = compiled_or_not(network, trial)
     assert (call, problem) == (network, None)
@@ -46,7 +46,7 @@ def test_the_trial_leaves_no_trace(network, monkeypatch):
 
 
 def test_too_little_memory_is_not_taken_for_a_fault_of_the_compiler(network, monkeypatch):
-    def full(module):
+    def full(module, **_):
         def call(x):
             raise torch.OutOfMemoryError("out of memory")
 

@@ -13,12 +13,15 @@ from avatargan.training.losses import (
     class_targets,
     critic_loss,
     generator_loss,
+    relativistic_critic_loss,
+    relativistic_generator_loss,
 )
 from avatargan.training.regularizers import (
     dragan_penalty,
     dragan_perturbation,
     gradient_norm,
     r1_penalty,
+    r2_penalty,
     score_gradient,
 )
 
@@ -131,7 +134,7 @@ def test_r1_penalty_by_hand(quadratic):
     torch.testing.assert_close(r1_penalty(score, x), expected)
 
 
-@pytest.mark.parametrize("penalty", [dragan_penalty, r1_penalty])
+@pytest.mark.parametrize("penalty", [dragan_penalty, r1_penalty, r2_penalty])
 def test_what_a_penalty_teaches_agrees_with_finite_differences(penalty):
     """The double backward through a critic with convolutions, by its weights; and once more."""
     torch.manual_seed(1)
@@ -156,4 +159,20 @@ def test_perturbation_by_hand():
     deviation = torch.tensor(2.0, dtype=torch.float64)
     moved = dragan_perturbation(x, doubles(0.0, 1.0), noise, deviation)
     torch.testing.assert_close(moved[0], x[0])
-    torch.testing.assert_close(moved[1], x[1] + 0.5 * 2.0 * 1.0 * 0.25)
+    torch.testing.assert_close(moved[1], x[1] + 0.5 * 2.0 * 1.0 * (2 * 0.25 - 1))
+
+
+def test_relativistic_losses_compare_each_fake_with_its_real_picture():
+    real, fake = doubles(2.0, -1.0), doubles(0.5, 3.0)
+    critic = (softplus(0.5 - 2.0) + softplus(3.0 + 1.0)) / 2
+    generator = (softplus(2.0 - 0.5) + softplus(-1.0 - 3.0)) / 2
+    assert relativistic_critic_loss(real, fake).item() == pytest.approx(critic, rel=1e-14)
+    assert relativistic_generator_loss(real, fake).item() == pytest.approx(generator, rel=1e-14)
+
+
+def test_the_noise_of_dragan_brightens_nothing_and_keeps_its_size():
+    torch.manual_seed(0)
+    x, noise = torch.zeros(64, 3, 16, 16), torch.rand(64, 3, 16, 16)
+    moved = dragan_perturbation(x, torch.ones(64), noise, torch.tensor(1.0))
+    assert moved.mean().abs() < 0.003
+    assert moved.square().mean().item() == pytest.approx(0.25 / 3, rel=0.02)

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from PIL import Image
 
+from avatargan.networks import ConditionalGenerator
+from avatargan.networks.dcgan import DcganGenerator
 from avatargan.training import run as runs
-from avatargan.training import samples
 from avatargan.training.distributed import Processes
 from avatargan.training.loop import Outcome, train
 from avatargan.training.run_folder import RunFolder
@@ -75,7 +76,11 @@ def train_tiny(
     """Train from the start, or on from the newest checkpoint where the folder has one."""
     torch.set_num_threads(1)
     folder, processes = RunFolder(out), Processes()
-    with folder.lock(), patch.object(samples, "STATISTIC_BATCHES", 1):
+    with (
+        folder.lock(),
+        patch.object(ConditionalGenerator, "statistic_latents", 64),
+        patch.object(DcganGenerator, "statistic_latents", 64),
+    ):
         if folder.config_path.exists():
             config = folder.read_config()
             settings = runs.continued_settings(config, changes)
