@@ -293,8 +293,24 @@ test("settings of other weights, or of anybody, become usable ones", () => {
   store.settings = { attributes: { hair: "plaid", style: "tv" }, unwanted: { hair: ["black", "x"] }, seed: "x", psi: 9, count: 1e9, size: 3, locked: true };
   const { settings } = new Studio(fakeBackend(), FACTS, store);
   assert.deepEqual(settings, {
-    attributes: { style: "tv", hair: "any" }, unwanted: { style: [], hair: ["black"] }, seed: "", locked: false, psi: 0.7, count: 12, size: 256,
+    attributes: { style: "tv", hair: "any" }, unwanted: { style: [], hair: ["black"] }, seed: "", locked: false, series: [], psi: 0.7, count: 12, size: 256,
   });
+});
+
+test("where the backend rolls the seeds, a lock holds those that it rolled", async () => {
+  const backend = fakeBackend();
+  const { draw } = backend;
+  backend.draw = (wanted, watch) => (wanted.count ? draw({ ...wanted, seeds: [70, 3, 50].slice(0, wanted.count) }, watch) : draw(wanted, watch));
+  const studio = new Studio(backend, { ...FACTS, dice: true }, newStore());
+  studio.change({ count: 3 });
+  await studio.draw();
+  assert.deepEqual([studio.settings.seed, studio.settings.locked], ["70", false]);
+  studio.change({ locked: true, count: 4 });
+  await studio.draw();
+  assert.deepEqual(backend.calls.at(-1).seeds, [70, 3, 50, 73]);
+  studio.change({ seed: "8" });
+  await studio.draw();
+  assert.deepEqual(backend.calls.at(-1).seeds, [8, 9, 10, 11]);
 });
 
 test("a character without a seed leaves the seed alone", () => {

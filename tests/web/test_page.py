@@ -377,7 +377,7 @@ def test_a_picture_of_ones_own_becomes_a_character(app: AppPage, pipe: AvatarPip
     drawn = io.BytesIO()
     avatar.image.save(drawn, "png")  # without its recipe
     app.open_file("mine.png", drawn.getvalue())
-    expect(app.find(".result .verdict")).to_be_visible(timeout=110_000)
+    expect(app.find(".result .verdict")).to_be_visible(timeout=600_000)
     expect(app.find(".result .verdict")).to_contain_text("%")
     app.find("[data-open]").click()
     assert read_recipe(app.picture_on_screen()).attributes["hair"] == "blue"

@@ -8,8 +8,9 @@
 //     attributes: {name: {choices, default, identity}}, sizes, default_size, default_psi,
 //     largest_psi, weights (SHA-256), version, renderer, largest_count, transparent (boolean),
 //     export_count, morph: {formats, sizes, keyframes, seconds} | null, links: [{label, href}] }
-//   draw({seeds, attributes, psi, size} | {recipes}, watch) -> pictures
-//       attributes: a choice for all, or a list with one for each seed, by name
+//   draw({seeds | count, attributes, psi, size} | {recipes}, watch) -> pictures
+//       attributes: a choice for all, or a list with one for each seed, by name;
+//       count, where facts have dice: true: as many seeds as the backend then rolls well itself
 //   welcome*() -> pictures that were drawn beforehand, for a page that just opened
 //   onBytes*(listen): calls listen({done, total}) as files arrive that drawing needs
 //   vary({recipe, strength, count, start}, watch) -> pictures

@@ -3,7 +3,7 @@ import { isAbort } from "./backend.js";
 import { button, h } from "./dom.js";
 import { describe } from "./gallery.js";
 import { attributeName, problem, text } from "./language.js";
-import { keyOf, rollSeeds } from "./recipes.js";
+import { keyOf } from "./recipes.js";
 import { asPicture } from "./studio.js";
 
 const NINE = 9;
@@ -28,7 +28,7 @@ export function openGuide(context) {
   function ask() {
     const name = steps[step];
     if (name === "face") {
-      const wanted = { seeds: rollSeeds(NINE), attributes: Object.fromEntries(Object.entries(facts.attributes).map(([one, { identity, default: usual }]) => [one, identity ? usual : "any"])) };
+      const wanted = { ...studio.rolled(NINE), attributes: Object.fromEntries(Object.entries(facts.attributes).map(([one, { identity, default: usual }]) => [one, identity ? usual : "any"])) };
       return (watch) => backend.draw({ ...wanted, psi: facts.default_psi, size: studio.settings.size }, watch);
     }
     const { recipe } = picture;

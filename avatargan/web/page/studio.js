@@ -1,6 +1,6 @@
 // The work at hand: sets of pictures, the one that is chosen, what is being drawn. No elements.
 import { isAbort } from "./backend.js";
-import { checkSeed, choicesFor, keyOf, linkOf, rollSeed, seedsFrom, stepsOf, rollSeeds } from "./recipes.js";
+import { checkSeed, choicesFor, keyOf, linkOf, rollSeed, rollSeeds, seedForJson, seedsFrom, stepsOf } from "./recipes.js";
 import { UndoStack } from "./undo.js";
 
 // Sets whose pictures stay in memory; a set of twelve is a few megabytes.
@@ -54,6 +54,7 @@ export class Studio extends EventTarget {
       unwanted,
       seed,
       locked: value.locked === true && seed !== "",
+      series: Array.isArray(value.series) ? value.series.filter((one) => checkSeed(String(one)) !== null).map(String).slice(0, facts.largest_count) : [],
       psi: within(value.psi, 0, facts.largest_psi, facts.default_psi),
       count: Math.round(within(value.count, 1, facts.largest_count, Math.min(DEFAULT_COUNT, facts.largest_count))),
       size: facts.sizes.includes(value.size) ? value.size : facts.default_size,
@@ -86,15 +87,31 @@ export class Studio extends EventTarget {
 
   // Draws what the controls say. A second call replaces the first.
   async draw({ remember = true } = {}) {
-    const { attributes, unwanted, psi, count, size } = this.settings;
-    const seed = this.settings.locked ? this.settings.seed : rollSeed();
-    // Rolled seeds are the first and those that follow it too: a lock that is set afterwards
-    // holds all pictures.
-    const seeds = seedsFrom(seed, count);
-    const wanted = { seeds, attributes: choicesFor(this.facts.attributes, attributes, unwanted, seeds), psi, size };
+    const { locked, count } = this.settings;
+    const wanted = this.wanted(locked ? { seeds: this.lockedSeeds() } : this.rolled(count));
     const done = await this.fill({ title: null, total: count, remember }, (watch) => this.backend.draw(wanted, watch));
-    if (done && !this.settings.locked) this.change({ seed });
+    // A lock that is set afterwards holds all pictures.
+    const series = done?.pictures.map(({ recipe }) => String(recipe.seed)) ?? [];
+    if (series.length > 0 && !this.settings.locked) this.change({ seed: series[0], series });
     return done;
+  }
+
+  // What the controls ask for, with seeds or as many as a backend shall roll.
+  wanted(of) {
+    const { attributes, unwanted, psi, size } = this.settings;
+    return { ...of, attributes: choicesFor(this.facts.attributes, attributes, unwanted, of.seeds ?? rollSeeds(of.count)), psi, size };
+  }
+
+  // A backend may know which seeds fall well.
+  rolled(count) {
+    return this.facts.dice ? { count } : { seeds: seedsFrom(rollSeed(), count) };
+  }
+
+  // The seeds of the draw that was locked, then those that follow the first.
+  lockedSeeds() {
+    const { seed, series, count } = this.settings;
+    const known = series[0] === seed ? series : [];
+    return [...known.map(seedForJson), ...seedsFrom(seed, count).slice(known.length)].slice(0, count);
   }
 
   // The character and others that look like it.
@@ -268,11 +285,8 @@ export class Studio extends EventTarget {
 
   // The same wishes with another seed, in the place of a picture.
   async reroll(picture) {
-    const { attributes, unwanted, psi, size } = this.settings;
-    const seeds = rollSeeds(1);
-    const wanted = { seeds, attributes: choicesFor(this.facts.attributes, attributes, unwanted, seeds), psi, size };
     try {
-      const [drawn] = await this.backend.draw(wanted);
+      const [drawn] = await this.backend.draw(this.wanted(this.rolled(1)));
       return this.replace(picture, drawn);
     } catch (error) {
       this.tell("problem", { error });

@@ -64,6 +64,7 @@ export function createBackend({ root = new URL("api/v1/", document.baseURI), ask
         largest_count: info.limits.pictures,
         export_count: info.limits.export_pictures,
         transparent: info.transparent,
+        dice: true,
         morph: { formats: info.morph_formats, sizes: info.morph_sizes, ...info.morph },
         links: [{ label: "rest_api", href: "docs" }],
       };
