@@ -26,7 +26,7 @@ from avatargan.weights_header import FIRST_GENERATOR, shipped_weights
 CHARACTERS = 30
 PSI = 0.7
 #: Of the eyes, while the hair changes, and the other way round.
-OTHER = {"hair": "blue", "eyes": "brown"}
+OTHER = {"hair": "blue", "eyes": "red"}
 
 See = Callable[[Tensor], list[str]]
 
