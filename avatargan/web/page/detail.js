@@ -15,7 +15,7 @@ const SWIPE_PIXELS = 60;
 
 export function buildDetail(context) {
   const { studio, store, navigation, facts } = context;
-  const image = h("img", { alt: "", decoding: "async", draggable: "true" });
+  const image = h("img", { alt: "", decoding: "sync", draggable: "true" });
   const zoom = h("button", { type: "button", class: "figure", "aria-label": text("zoom"), title: text("zoom"), "data-zoom": true, onclick: () => context.zoom() }, image, h("span", { class: "zoom-hint" }, icon("zoom")));
   const words = h("p", { class: "detail-words" });
   const place = h("span", { class: "place" });

@@ -25,7 +25,7 @@ export function buildGallery(context) {
 
   function cell(picture) {
     const words = describe(picture.recipe);
-    const image = h("img", { src: picture.url, alt: text("alt", { words }), width: picture.recipe.size, height: picture.recipe.size, decoding: "async" });
+    const image = h("img", { src: picture.url, alt: text("alt", { words }), width: picture.recipe.size, height: picture.recipe.size, decoding: "sync" });
     const choose = h(
       "button",
       {

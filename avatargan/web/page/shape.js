@@ -2,7 +2,7 @@
 import { button, h, slider } from "./dom.js";
 import { sliderName, text } from "./language.js";
 
-const STEPS = 20; // on each side of the middle
+const STEPS = 50; // on each side of the middle
 
 // The amounts of the sliders that a recipe has.
 export function amountsOf(recipe) {
@@ -34,11 +34,16 @@ export function buildShape({ studio, facts, redraw, peek }) {
 
   for (const one of facts.sliders) {
     const largest = Math.max(Math.abs(one.min), Math.abs(one.max));
+    // Ranges need not be the same on both sides: steps are counted from the middle.
+    const snapped = (value) => Math.min(one.max, Math.max(one.min, Number(((Math.round((value / largest) * STEPS) / STEPS) * largest).toFixed(3))));
     const field = slider({
-      label: sliderName(one), name: one.name, value: 0, min: one.min, max: one.max, step: largest / STEPS,
-      format: (value) => (value === 0 ? "0" : `${value > 0 ? "+" : "−"}${Math.abs(Math.round((100 * value) / largest))} %`),
+      label: sliderName(one), name: one.name, value: 0, min: one.min, max: one.max, step: "any",
+      format: (value) => {
+        const share = snapped(value) / largest;
+        return share === 0 ? "0" : `${share > 0 ? "+" : "−"}${Math.abs(Math.round(100 * share))} %`;
+      },
       changed: (value, finished) => {
-        const recipe = withSlider(studio.chosen.recipe, one, Math.abs(value) < largest / STEPS / 2 ? 0 : Math.round(value * 1000) / 1000);
+        const recipe = withSlider(studio.chosen.recipe, one, snapped(value));
         if (finished) redraw(recipe);
         else peek(recipe);
       },
