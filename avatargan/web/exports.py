@@ -50,6 +50,7 @@ class ExportWishes:
         manifest: whether manifests are written.
         sheets: whether sprite sheets with their atlas are.
         transparent: whether backgrounds are cut away.
+        any_quality: keep characters, too, that are likely drawn badly; see ``create_plan``.
     """
 
     attributes: Mapping[str, str]
@@ -60,6 +61,7 @@ class ExportWishes:
     manifest: bool
     sheets: bool
     transparent: bool
+    any_quality: bool = True
 
 
 def plan_export(service: AvatarService, wishes: ExportWishes) -> ExportPlan:
@@ -87,6 +89,7 @@ def plan_export(service: AvatarService, wishes: ExportWishes) -> ExportPlan:
         name=wishes.name,
         with_manifest=wishes.manifest,
         sheet=_sheet(wishes.size) if wishes.sheets else None,
+        any_quality=wishes.any_quality,
     )
 
 
@@ -123,7 +126,7 @@ def export_zip(
         raise OutputError(
             "the server has no room for an export of this size; ask for fewer or smaller pictures"
         )
-    exporter = Exporter(plan, ExportFolder(folder), studio)
+    exporter = Exporter(plan, ExportFolder(folder), studio, service.pipeline.is_good)
     with closing(exporter.run()) as files:
         yield from files
     write_zip(folder, target)

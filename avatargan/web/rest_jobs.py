@@ -111,6 +111,8 @@ def add_job_routes(router: APIRouter, service: AvatarService, refusals: dict[Any
                 manifest=body.manifest,
                 sheets=body.sheets,
                 transparent=body.transparent,
+                # A series that somebody named is drawn as it is.
+                any_quality=body.seed is not None,
             ),
         )
         if body.dry_run:
