@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 from avatargan.ancillary import JPEG_SIGNATURE, jpeg_facts, orientation, pixels_alone, png_facts
 from avatargan.colour_spaces import bmp_profile, in_srgb
@@ -74,6 +74,10 @@ def open_picture(source: str | os.PathLike[str] | bytes | BinaryIO) -> Image.Ima
         raise PictureError(f"{name}: there is no such file") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise PictureError(f"{name}: more pixels than the limit of 25 megapixels") from None
+    except UnidentifiedImageError as error:  # its message is the place of an object, or of a file
+        raise PictureError(
+            f"{name}: not a readable picture (nothing that is known begins like this)"
+        ) from error
     except _DAMAGE as error:
         raise PictureError(f"{name}: not a readable picture ({error})") from error
 

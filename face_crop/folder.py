@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from avatargan.errors import OutputError
 from avatargan.files import (
+    LOCK,
     atomic_writer,
     only_writer,
     open_regular,
@@ -207,8 +208,8 @@ class CropFolder:
             if entry.name.casefold() in _LITTER:
                 continue
             if entry.name == MARK and entry.is_dir():  # killed before the options were written
-                inside = [e for e in entry.iterdir() if target_of_temporary(e.name) != OPTIONS]
-                if not inside:
+                names = {inside.name for inside in entry.iterdir()} - {LOCK}
+                if all(target_of_temporary(name) == OPTIONS for name in names):
                     continue
             raise OutputError(
                 f"{self.path} holds files of something else ('{entry.name}'); "

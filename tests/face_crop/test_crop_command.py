@@ -190,4 +190,4 @@ def test_a_preview_is_a_picture_with_boxes(scenes, tmp_path, run):
     with Image.open(out) as sheet:
         colours = {colour for _, colour in sheet.convert("RGB").getcolors(1 << 24)}
     assert (38, 166, 91) in colours
-    assert (230, 145, 20) not in colours
+    assert (230, 145, 20) in colours  # the words beside the picture without a face
