@@ -161,7 +161,7 @@ def evaluate(
         load_lpips,
         run_evaluation,
     )
-    from avatargan.tagging import load_tagger
+    from avatargan.tagging import load_judge, load_tagger
 
     dataset = open_dataset(data, tags=tags)
     for line in dataset.notes:
@@ -171,7 +171,7 @@ def evaluate(
         load_pipeline(weights, None, device, engine),
         weights if run_or_weights is not None else weights.name,
         dataset,
-        load_tagger(tagger),
+        load_tagger(tagger) if tagger is not None else load_judge(),
         EvaluationOptions(
             samples=samples,
             seed=seed,

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 EXAMPLES = examples(
     "avatargan tag crops",
     "avatargan tag crops --out tags.csv --sheet sheet.png",
+    "avatargan tag crops --look look",
+    "avatargan tag crops --mend mended-hair.csv",
     "avatargan tag crops --head glasses.safetensors --threshold 0.8 --out tags.csv",
 )
 
@@ -68,6 +70,23 @@ def tag(
             help="A contact sheet with a row per choice, to look at; one file per attribute.",
         ),
     ] = None,
+    look: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            show_default=False,
+            help="A page for each attribute, least sure first, on which tags can be mended.",
+        ),
+    ] = None,
+    mend: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE.csv",
+            show_default=False,
+            help="Tag nothing, but bring what such a page saved into the table; may be given "
+            "several times.",
+        ),
+    ] = None,
     skipped: Annotated[
         Path | None,
         typer.Option(
@@ -87,6 +106,9 @@ def tag(
     set to train from: see 'avatargan dataset'.
     """
     out = folder / "tags.csv" if out is None else out
+    if mend:
+        _mend(out, mend, json=json, quiet=quiet)
+        return
     check_output_file(out, ".csv", overwrite=overwrite)
     if skipped is not None:
         check_output_file(skipped, ".csv", overwrite=overwrite)
@@ -96,6 +118,7 @@ def tag(
     from avatargan.tagging import load_tagger
     from avatargan.tagging.folder import FolderTagger, TagTable
     from avatargan.tagging.heads import load_head
+    from avatargan.tagging.look import look_files
 
     tagging = FolderTagger(
         folder,
@@ -104,6 +127,8 @@ def tag(
         threshold=threshold,
     )
     sheets = _sheet_files(sheet, list(tagging.attributes), overwrite=overwrite)
+    if look is not None:
+        refuse_existing(look_files(tagging.attributes, look).values(), overwrite=overwrite)
     table = TagTable(tagging)
     unreadable = _write_table(tagging, table, out, overwrite=overwrite, quiet=quiet)
     if skipped is not None:
@@ -112,6 +137,7 @@ def tag(
         for each in unreadable:
             note(f"skipped {one_line(f'{each.file}: {each.reason}')}")
     _draw_sheets(table, sheets, overwrite=overwrite)
+    pages = _write_pages(table, look, quiet=quiet)
     summary: dict[str, Any] = {
         "file": str(out),
         "pictures": len(table.files),
@@ -119,11 +145,50 @@ def tag(
         "threshold": threshold,
         "attributes": {name: table.counts(name) for name in tagging.attributes},
         "sheets": {name: str(path) for name, path in sheets.items()},
+        "look": [str(path) for path in pages],
     }
     if json:
         show_json(summary)
     elif not quiet:
         _show(summary)
+
+
+def _mend(table: Path, mended: list[Path], *, json: bool, quiet: bool) -> None:
+    """Bring what people changed into a table.
+
+    Raises:
+        DatasetError: a file cannot be read or does not fit.
+    """
+    from avatargan.files import write_atomically
+    from avatargan.tagging.look import mend
+
+    changed = 0
+    content = _content(table)
+    for path in mended:
+        done = mend(content, str(table), _content(path), str(path))
+        content, changed = done.content.encode(), changed + done.changed
+    write_atomically(table, content)
+    if json:
+        show_json({"file": str(table), "changed": changed})
+    elif not quiet:
+        show(f"{table}  {changed:,} tags changed")
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DatasetError(f"{path}: {error.strerror or error}") from error
+
+
+def _write_pages(table: "TagTable", folder: Path | None, *, quiet: bool) -> list[Path]:
+    if folder is None:
+        return []
+    from avatargan.tagging.look import write_look
+
+    data = table.dataset()
+    pages = write_look(folder, data, table.probabilities)
+    return list(progress(pages, len(data.attributes), unit="page", quiet=quiet))
 
 
 def _sheet_files(sheet: Path | None, names: list[str], *, overwrite: bool) -> dict[str, Path]:
@@ -200,5 +265,5 @@ def _show(summary: dict[str, Any]) -> None:
     for name, counts in summary["attributes"].items():
         found = sorted(counts.items(), key=lambda item: -item[1])
         show(f"{name}: {', '.join(f'{choice} {count:,}' for choice, count in found if count)}")
-    for path in summary["sheets"].values():
+    for path in (*summary["sheets"].values(), *summary["look"]):
         show(path)

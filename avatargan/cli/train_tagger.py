@@ -22,10 +22,11 @@ from avatargan.errors import OptionError
 if TYPE_CHECKING:
     from avatargan.dataset import Dataset
     from avatargan.tagging.evaluation import AttributeFigures
-    from avatargan.tagging.training import TaggerTrainer, TrainingOptions
+    from avatargan.tagging.training import TrainingOptions
 
 EXAMPLES = examples(
     "avatargan train-tagger faces.tar --out tagger.safetensors --report report",
+    "avatargan train-tagger faces.tar portraits.tar --tags portraits.csv --out tagger.safetensors",
     "avatargan train-tagger training-set --out tagger.safetensors --dry-run",
     "avatargan train-tagger training-set --out tagger.safetensors --resume",
     "avatargan tag crops --tagger tagger.safetensors --out tags.csv",
@@ -34,13 +35,34 @@ EXAMPLES = examples(
 
 def train_tagger(
     data: Annotated[
-        Path,
-        typer.Argument(metavar="SET", help="A built set, or a folder or tar file with tags.csv."),
+        list[Path],
+        typer.Argument(
+            metavar="SET...",
+            help="Built sets, or folders or tar files with tags.csv; what has no tags is learnt "
+            "from once the tagger can tell them.",
+        ),
     ],
     out: Annotated[Path, typer.Option(metavar="FILE.safetensors", help="The weights to write.")],
+    tags: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE.csv",
+            show_default=False,
+            help="Tags by hand for some pictures of the SET of the same name, which count more "
+            "than its own; may be given several times.",
+        ),
+    ] = None,
+    start: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE",
+            help="A tagger whose knowledge is begun with; 'none' begins with nothing.",
+            show_default="the judge's weights",
+        ),
+    ] = "",
     steps: Annotated[
         int, typer.Option(metavar="COUNT", min=1, help="Batches of 64 pictures.")
-    ] = 5500,
+    ] = 9000,
     seed: Annotated[
         int,
         typer.Option(
@@ -74,8 +96,9 @@ def train_tagger(
 ) -> None:
     """Train a tagger on tagged pictures, on the CPU.
 
-    A picture may lack tags: it is learnt from for the others. A tenth of the training pictures
-    calibrates the probabilities, and the test split measures the result.
+    A picture may lack tags: it is learnt from for the others, and once the tagger is sure of the
+    missing ones for these too. A tenth of the training pictures calibrates the probabilities, and
+    the test split measures the result.
     """
     check_output_file(out, ".safetensors", overwrite=overwrite or dry_run)
     if resume and dry_run:
@@ -83,45 +106,65 @@ def train_tagger(
 
     import torch
 
-    from avatargan.dataset import open_dataset
-    from avatargan.tagging import load_tagger
+    from avatargan.tagging import load_judge, load_tagger
     from avatargan.tagging.checkpoint import INTERVAL, checkpoint_path, save_checkpoint
     from avatargan.tagging.checkpoint import resume as resume_from
     from avatargan.tagging.evaluation import evaluate
+    from avatargan.tagging.material import gather, learnable, mirrored_choices
     from avatargan.tagging.report import report_files, write_report
     from avatargan.tagging.tagger import save_tagger
-    from avatargan.tagging.training import TaggerTrainer, TrainingOptions, learnable
+    from avatargan.tagging.training import TaggerTrainer, TrainingOptions
 
     if threads is not None:
         torch.set_num_threads(threads)
-    opened = open_dataset(data)
-    for line in opened.notes:
-        note(line, quiet=quiet)
+    sets = _open_sets(data, tags or [], quiet=quiet)
     options = TrainingOptions(steps=steps, seed=seed)
     if dry_run:
-        _show_plan(_plan(opened, options), json)
+        _show_plan(_plan(sets, options), json)
         return
     if report is not None:
-        refuse_existing(report_files(list(learnable(opened)), report), overwrite=overwrite)
+        refuse_existing(report_files(list(learnable(sets)), report), overwrite=overwrite)
+    begun_with = load_judge() if not start else None if start == "none" else load_tagger(start)
     checkpoint = checkpoint_path(out)
     if checkpoint.exists() and not resume:
         note(f"{checkpoint} of an earlier training will be replaced (--resume carries on with it)")
-    with progress_counter(len(opened), unit="picture decoded", quiet=quiet) as advance:
-        trainer = TaggerTrainer(opened, options, advance=advance)
+    with progress_counter(sum(map(len, sets)), unit="picture decoded", quiet=quiet) as advance:
+        material = gather(sets, calibration=options.calibration, advance=advance)
+    mirrored = mirrored_choices(material.attributes)
+    trainer = TaggerTrainer(
+        material.train,
+        material.attributes,
+        options,
+        calibration=material.calibration,
+        mirrored=mirrored,
+        start=begun_with,
+        told=lambda count: note(f"the tagger told {count:,} missing tags itself", quiet=quiet),
+    )
     if resume:
-        resume_from(checkpoint, trainer)
+        resume_from(checkpoint, trainer, material.sha256)
         note(f"carrying on after step {trainer.step}", quiet=quiet)
-    start, first = time.perf_counter(), trainer.step
+    clock, first = time.perf_counter(), trainer.step
     for done in progress(trainer.run(), steps - first, unit="step", quiet=quiet):
         if done.step % INTERVAL == 0:
-            save_checkpoint(checkpoint, trainer)
-    seconds = time.perf_counter() - start
+            save_checkpoint(checkpoint, trainer, material.sha256)
+    seconds = time.perf_counter() - clock
     network, temperatures = trainer.finish()
-    save_tagger(out, network, trainer.attributes, temperatures, _remarks(trainer))
+    remarks = {
+        "trained_on": material.sha256,
+        "steps": str(steps),
+        "seed": str(seed),
+        "begun_with": trainer.start_sha256,
+    }
+    save_tagger(out, network, trainer.attributes, temperatures, remarks, mirrored=mirrored)
     checkpoint.unlink(missing_ok=True)
     # What is measured is what lies in the file, fp16 and all.
-    test = opened.subset(trainer.parts.test)
-    figures = evaluate(load_tagger(out), test, trainer.decoded[trainer.parts.test])
+    tagger = load_tagger(out)
+    figures: dict[str, AttributeFigures] = {}
+    for part in material.parts:
+        own = evaluate(tagger, part.data.subset(part.test), part.decoded[part.test])
+        # One set needs no name; of several each is measured by itself.
+        where = "" if len(sets) == 1 else f" in {part.data.path.name}"
+        figures |= {f"{name}{where}": each for name, each in own.items() if each.count or not where}
     files = write_report(report, figures) if report is not None else []
     result = {
         "file": str(out),
@@ -139,13 +182,26 @@ def train_tagger(
             show(str(path))
 
 
-def _remarks(trainer: "TaggerTrainer") -> dict[str, str]:
-    """Return what the header of the weights says of where they come from."""
-    return {
-        "trained_on": trainer.data.sha256,
-        "steps": str(trainer.options.steps),
-        "seed": str(trainer.options.seed),
-    }
+def _open_sets(paths: list[Path], tags: list[Path], *, quiet: bool) -> "list[Dataset]":
+    """Return the sets, and once more what of them is tagged by hand.
+
+    Raises:
+        OptionError: a table of tags belongs to no set.
+    """
+    from avatargan.dataset import open_dataset
+
+    sets = [open_dataset(path) for path in paths]
+    names = {path.name.split(".")[0]: path for path in paths}
+    for table in tags:
+        if table.stem not in names:
+            raise OptionError(
+                f"--tags {table}: no SET has its name; rename it after one of {', '.join(names)}"
+            )
+        sets.append(open_dataset(names[table.stem], tags=table))
+    for opened in sets:
+        for line in opened.notes:
+            note(line, quiet=quiet)
+    return sets
 
 
 def _facts(figures: "AttributeFigures") -> dict[str, Any]:
@@ -172,21 +228,26 @@ def _show_figures(figures: "dict[str, AttributeFigures]") -> None:
         show("  " + ", ".join(f"{choice} {share:.1%}" for choice, share in shares))
 
 
-def _plan(opened: "Dataset", options: "TrainingOptions") -> dict[str, Any]:
+def _plan(sets: "list[Dataset]", options: "TrainingOptions") -> dict[str, Any]:
     from avatargan.dataset.inspection import balance
-    from avatargan.tagging.training import divide, learnable, seconds_per_step
+    from avatargan.tagging.material import divide, learnable
+    from avatargan.tagging.training import seconds_per_step
 
-    attributes = learnable(opened)
-    parts = divide(opened, options)
+    attributes = learnable(sets)
+    parts = [divide(opened, options.calibration) for opened in sets]
+    counts: dict[str, dict[str, Counter[str]]] = {name: {} for name in attributes}
+    for opened in sets:
+        for name, splits in balance(opened).items():
+            for split, found in splits.items() if name in counts else ():
+                counts[name].setdefault(split, Counter()).update(found)
+    left_out = {name for opened in sets for name in opened.attributes} - set(attributes)
     return {
-        "pictures": len(opened),
-        "train": len(parts.train),
-        "calibration": len(parts.calibration),
-        "test": len(parts.test),
-        "attributes": {
-            name: counts for name, counts in balance(opened).items() if name in attributes
-        },
-        "left_out": [name for name in opened.attributes if name not in attributes],
+        "pictures": sum(map(len, sets)),
+        "train": sum(len(part.train) for part in parts),
+        "calibration": sum(len(part.calibration) for part in parts),
+        "test": sum(len(part.test) for part in parts),
+        "attributes": counts,
+        "left_out": sorted(left_out),
         "steps": options.steps,
         "estimated_seconds": round(options.steps * seconds_per_step(attributes, options)),
     }
@@ -201,7 +262,7 @@ def _show_plan(plan: dict[str, Any], json: bool) -> None:
         f"to calibrate with, {plan['test']:,} to test on"
     )
     for name, counts in plan["attributes"].items():
-        totals = Counter(counts["train"]) + Counter(counts["test"])
+        totals = sum(counts.values(), Counter[str]())
         show(f"{name}: {', '.join(f'{choice} {count:,}' for choice, count in totals.items())}")
     for name in plan["left_out"]:
         show(f"{name}: left out, it has one choice only")

@@ -1,9 +1,10 @@
 """``tags.csv``: which file has which choice of each attribute.
 
 Columns: ``file``, one per attribute, and optionally ``source`` (what the picture was cut from),
-``split`` ("train" or "test"), ``tagger`` (the SHA-256 of the tagger that made the row) and a
-probability ``<attribute>_p`` per attribute, which is not read here. An empty value and "unknown"
-both say that nobody knows. How tables are read, and which spellings mean the same, says
+``split`` ("train" or "test"), ``tagger`` (the SHA-256 of the tagger that made the row), ``reason``
+(why it could not be told) and a probability ``<attribute>_p`` per attribute; the last two are not
+read here. An empty value and "unknown" both say that nobody knows. How tables are read, and which
+spellings mean the same, says
 :mod:`avatargan.tables`.
 """
 
@@ -19,8 +20,10 @@ from avatargan.errors import DatasetError, TableError, TaxonomyError, did_you_me
 from avatargan.tables import FileNames, Table, folded, read_table
 
 TAGS_FILE = "tags.csv"
-FILE, SOURCE, SPLIT, TAGGER = "file", "source", "split", "tagger"
+FILE, SOURCE, SPLIT, TAGGER, REASON = "file", "source", "split", "tagger", "reason"
 PROBABILITY_ENDING = "_p"
+#: Columns that are no attributes.
+OTHER_COLUMNS = (FILE, SOURCE, SPLIT, TAGGER, REASON)
 #: Beyond this a column holds something else, such as captions.
 MOST_CHOICES = 200
 #: Spellings of one choice that a note lists.
@@ -130,7 +133,7 @@ def _attribute_columns(table: Table, taxonomy: Taxonomy | None) -> dict[str, str
     listed = {folded(name): name for name in taxonomy or ()}
     attributes = {}
     for column in table.columns:
-        if column in (FILE, SOURCE, SPLIT, TAGGER) or (
+        if column in OTHER_COLUMNS or (
             column.endswith(PROBABILITY_ENDING) and column.removesuffix(PROBABILITY_ENDING) in known
         ):
             continue

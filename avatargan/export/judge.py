@@ -8,7 +8,7 @@ from PIL import Image
 from avatargan.attributes import Taxonomy
 from avatargan.errors import OptionError
 from avatargan.pictures import rgb_pixels
-from avatargan.tagging import Tagger, load_tagger
+from avatargan.tagging import Tagger, load_judge
 
 
 class AttributeJudge(Protocol):
@@ -58,13 +58,13 @@ class TaggerJudge:
 
     @classmethod
     def load(cls, attributes: Taxonomy) -> "TaggerJudge":
-        """Load the shipped tagger as a judge.
+        """Load the shipped judge.
 
         Raises:
             WeightsError: its file is missing or damaged.
             OptionError: it was trained for other attributes.
         """
-        return cls(load_tagger(), attributes)
+        return cls(load_judge(), attributes)
 
     def confidence(self, image: Image.Image, attributes: Mapping[str, str]) -> dict[str, float]:
         """See :meth:`AttributeJudge.confidence`."""

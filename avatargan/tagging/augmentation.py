@@ -1,11 +1,13 @@
-"""What is done to faces before the tagger learns from them; never to their colours.
+"""What is done to faces before the tagger learns from them; never to their hues.
 
-Colour is what is learnt, so pictures are moved, tilted, made smaller, laid over other backgrounds
-and degraded as small pictures on the web are, but not recoloured.
+Colour is what is learnt, so pictures are moved, tilted, framed otherwise, laid over other
+backgrounds and degraded as small pictures on the web are, but not recoloured. Their tone changes:
+television is darker, flatter or more tinted than drawings on paper, and brown hair is brown there.
 """
 
 import io
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -21,14 +23,25 @@ AT_A_TIME = 64
 #: White found inside the face is not background: the search leaked through an open outline.
 LARGEST_LEAK = 0.02
 
-LARGEST_TILT = math.radians(12)
-LARGEST_SHIFT = 0.1
-SMALLEST_SCALE, LARGEST_SCALE = 0.75, 1.2
+LARGEST_TILT = math.radians(18)
+LARGEST_SHIFT = 0.11
+#: From a portrait with shoulders to a face that fills the picture.
+SMALLEST_SCALE, LARGEST_SCALE = 0.65, 1.35
 
 OTHER_BACKGROUND = 0.5
 REDUCED = 0.2
 BLURRED = 0.15
 COMPRESSED = 0.2
+TONED = 0.6
+#: The exponent of a tone curve, as its logarithm either way; the levels that black and white move
+#: to at most; and how much of the saturation is left or added.
+LARGEST_GAMMA = math.log(1.6)
+LARGEST_BLACK, LARGEST_WHITE = 0.14, 0.16
+LEAST_SATURATION, MOST_SATURATION = 0.65, 1.25
+#: Part by which the channels are scaled apart: lamps and evening light.
+LARGEST_TINT = 0.06
+#: Of red, green and blue in the luminance (ITU-R BT.601).
+LUMINANCE = (0.299, 0.587, 0.114)
 
 
 def paper_background(pictures: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -65,18 +78,33 @@ def _connected_to_border(white: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return found
 
 
+@dataclass(frozen=True)
+class Changed:
+    """Pictures that were changed.
+
+    Attributes:
+        images: ``[B, 3, S, S]`` in [-1, 1].
+        flipped: which show a mirror image now, bool ``[B]``.
+    """
+
+    images: Tensor
+    flipped: Tensor
+
+
 class Augmenter:
     """Makes new pictures of faces; the same seed and step give the same ones.
 
     Args:
         seed: of all randomness.
+        tones: whether tones are changed as well.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, *, tones: bool = True) -> None:
         self.seed = seed
+        self.tones = tones
 
-    def __call__(self, pictures: Tensor, paper: Tensor, step: int) -> Tensor:
-        """Return changed pictures ``[B, 3, S, S]`` in [-1, 1].
+    def __call__(self, pictures: Tensor, paper: Tensor, step: int) -> Changed:
+        """Return changed pictures.
 
         Args:
             pictures: ``[B, 3, S, S]`` uint8.
@@ -87,24 +115,28 @@ class Augmenter:
         batch = len(pictures)
         originals = pictures.float() / 255
         other = torch.rand(batch, generator=random) < OTHER_BACKGROUND
-        ground = torch.where(
-            other[:, None, None, None], _backgrounds(originals, random), torch.ones(())
-        )
+        ground = torch.ones_like(originals)
+        ground[other] = _backgrounds(originals[other], random)
         alpha = 1 - (paper & other[:, None, None]).float()[:, None]
-        moved = _move(torch.cat([originals * alpha, alpha], dim=1), random)
+        moved, flipped = _move(torch.cat([originals * alpha, alpha], dim=1), random)
         result = moved[:, :3] + (1 - moved[:, 3:]) * ground
+        if self.tones:
+            result = _tone(result, random)
         result = _reduce(result, random)
         result = _blur(result, random)
         result = _compress(result, random)
-        return result.clamp(0, 1) * 2 - 1
+        return Changed(result.clamp(0, 1) * 2 - 1, flipped)
 
 
 def _mixed(seed: int, step: int) -> int:
     return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> 1)
 
 
-def _move(layers: Tensor, random: torch.Generator) -> Tensor:
-    """Flip, scale, tilt and shift pictures with premultiplied alpha; outside is transparent."""
+def _move(layers: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Flip, scale, tilt and shift pictures with premultiplied alpha; outside is transparent.
+
+    Also says which were flipped, bool ``[B]``.
+    """
     batch = len(layers)
     uniform = torch.rand(5, batch, generator=random)
     flip = torch.where(uniform[0] < 0.5, -1.0, 1.0)
@@ -122,7 +154,25 @@ def _move(layers: Tensor, random: torch.Generator) -> Tensor:
         dim=1,
     )  # [B, 2, 3]: from places in the result to places in the original
     grid = functional.affine_grid(matrix, list(layers.shape), align_corners=False)
-    return functional.grid_sample(layers, grid, align_corners=False)
+    return functional.grid_sample(layers, grid, align_corners=False), flip < 0
+
+
+def _tone(pictures: Tensor, random: torch.Generator) -> Tensor:
+    """Change the tone curve, the levels, the saturation and the light of some."""
+    chosen = _chosen(len(pictures), TONED, random)
+    if len(chosen):
+        few = pictures[chosen].clamp(0, 1)
+        uniform = torch.rand(7, len(chosen), 1, 1, 1, generator=random)
+        few = few ** torch.exp((uniform[0] * 2 - 1) * LARGEST_GAMMA)
+        weights = torch.tensor(LUMINANCE).reshape(1, 3, 1, 1)
+        grey = (few * weights).sum(1, keepdim=True)
+        saturation = LEAST_SATURATION + (MOST_SATURATION - LEAST_SATURATION) * uniform[1]
+        few = grey + (few - grey) * saturation
+        # Squared: most pictures use nearly all levels.
+        black, white = LARGEST_BLACK * uniform[2] ** 2, 1 - LARGEST_WHITE * uniform[3] ** 2
+        tint = 1 + LARGEST_TINT * (uniform[4:7].squeeze(-1).permute(1, 0, 2, 3) * 2 - 1)
+        pictures[chosen] = (black + (white - black) * few) * tint
+    return pictures
 
 
 def _backgrounds(pictures: Tensor, random: torch.Generator) -> Tensor:
@@ -132,8 +182,9 @@ def _backgrounds(pictures: Tensor, random: torch.Generator) -> Tensor:
     graded = functional.interpolate(corners, size=(side, side), mode="bilinear", align_corners=True)
     plain = corners[:, :, :1, :1].expand(-1, -1, side, side)
     others = pictures[torch.randperm(batch, generator=random)]
-    coarse = functional.adaptive_avg_pool2d(others, 6)
-    scenery = functional.interpolate(coarse, size=(side, side), mode="bicubic").clamp(0, 1)
+    coarse = functional.adaptive_avg_pool2d(others[:, :, ::4, ::4], 6)
+    scenery = functional.interpolate(coarse, size=(side // 4, side // 4), mode="bicubic")
+    scenery = functional.interpolate(scenery.clamp(0, 1), size=(side, side), mode="bilinear")
     kind = torch.rand(batch, generator=random)[:, None, None, None]
     return torch.where(kind < 0.35, plain, torch.where(kind < 0.6, graded, scenery))
 

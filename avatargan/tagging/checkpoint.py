@@ -24,17 +24,17 @@ def checkpoint_path(out: str | os.PathLike[str]) -> Path:
     return out.with_name(f"{out.stem}.checkpoint{out.suffix}")
 
 
-def save_checkpoint(path: Path, trainer: TaggerTrainer) -> None:
+def save_checkpoint(path: Path, trainer: TaggerTrainer, material_sha256: str) -> None:
     """Write the state of a training, in one step.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    metadata = {"format": FORMAT, "role": CHECKPOINT_ROLE, "run": _run(trainer)}
+    metadata = {"format": FORMAT, "role": CHECKPOINT_ROLE, "run": _run(trainer, material_sha256)}
     write_atomically(path, save(trainer.state(), metadata))
 
 
-def resume(path: Path, trainer: TaggerTrainer) -> None:
+def resume(path: Path, trainer: TaggerTrainer, material_sha256: str) -> None:
     """Bring a trainer to the state that a checkpoint holds.
 
     Raises:
@@ -42,7 +42,7 @@ def resume(path: Path, trainer: TaggerTrainer) -> None:
         WeightsError: the file is missing or damaged.
     """
     checkpoint = read_weights(path, CHECKPOINT_ROLE)
-    if checkpoint.metadata.get("run") != _run(trainer):
+    if checkpoint.metadata.get("run") != _run(trainer, material_sha256):
         raise OptionError(
             f"{path} is of a training with other options or other pictures; give the same ones, "
             "or leave --resume out to begin anew"
@@ -50,7 +50,7 @@ def resume(path: Path, trainer: TaggerTrainer) -> None:
     trainer.restore(checkpoint.tensors)
 
 
-def _run(trainer: TaggerTrainer) -> str:
+def _run(trainer: TaggerTrainer, material_sha256: str) -> str:
     """Identify a training by everything that decides its outcome."""
-    described = json.dumps([asdict(trainer.options), trainer.data.sha256])
+    described = json.dumps([asdict(trainer.options), trainer.start_sha256, material_sha256])
     return hashlib.sha256(described.encode()).hexdigest()

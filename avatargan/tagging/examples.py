@@ -13,7 +13,7 @@ from avatargan.attributes import ANY, RESERVED, UNKNOWN, is_name
 from avatargan.dataset.dataset import fit_square
 from avatargan.dataset.stores import FolderStore
 from avatargan.errors import DatasetError
-from avatargan.tagging.network import RESOLUTION
+from avatargan.tagging.regions import RESOLUTION
 from avatargan.tagging.tagger import Pixels
 
 #: With fewer of a choice, neither the head nor its cross-validation says anything.
@@ -32,7 +32,7 @@ class Examples:
         choices: the names of the folders, sorted.
         files: inside the folder, with forward slashes.
         labels: index of each picture's choice, ``[N]``.
-        pictures: ``[N, 64, 64, 3]`` RGB.
+        pictures: ``[N, 128, 128, 3]`` RGB, which every tagger makes as small as it sees them.
         repeated: how many more files showed what another file of the same choice shows; they are
             left out, because a picture that is learnt and asked about proves nothing.
     """

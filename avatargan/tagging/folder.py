@@ -1,4 +1,8 @@
-"""Tagging all pictures of a folder, with flat memory."""
+"""Tagging all pictures of a folder, with flat memory.
+
+A table of tags says by which tagger (``tagger``: its SHA-256) and, where a picture has no tags for
+a reason that the tagger tells, which one that is (``reason``: "face: no").
+"""
 
 import os
 from array import array
@@ -15,13 +19,12 @@ from avatargan.attributes import UNKNOWN, Taxonomy
 from avatargan.dataset import Dataset, split_of
 from avatargan.dataset.dataset import fit_square
 from avatargan.dataset.stores import FolderStore
-from avatargan.dataset.tags import FILE, PROBABILITY_ENDING, TAGGER
+from avatargan.dataset.tags import FILE, PROBABILITY_ENDING, REASON, TAGGER
 from avatargan.devices import usable_cores
 from avatargan.errors import DatasetError, OptionError
 from avatargan.parallel import ordered_map
 from avatargan.tables import is_utf8
 from avatargan.tagging.heads import AttributeHead
-from avatargan.tagging.network import RESOLUTION
 from avatargan.tagging.tagger import Floats, Pixels, Tagger
 
 #: Below this a tag is "unknown": on faces of another style than the tagger learnt from, guesses
@@ -39,11 +42,14 @@ class TaggedPicture:
         file: its path inside the folder, with forward slashes.
         choices: the likeliest choice of each attribute, or "unknown".
         probabilities: how likely the likeliest choice is, "unknown" or not.
+        reason: why attributes are "unknown" that the tagger could have guessed at, such as
+            "eyelids: closed"; empty where there is none.
     """
 
     file: str
     choices: Mapping[str, str]
     probabilities: Mapping[str, float]
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -99,6 +105,8 @@ class FolderTagger:
         self._heads = tuple(heads)
         self._threshold = threshold
         self.attributes = _joined_attributes(tagger, heads)
+        self._offered = {name: tagger.attributes.offered(name) for name in tagger.attributes}
+        self._offered |= {head.attribute: head.choices for head in self._heads}
         if not self.folder.is_dir():
             what = "not a folder" if self.folder.exists() else "there is no such folder"
             raise DatasetError(f"{folder}: {what}")
@@ -122,7 +130,7 @@ class FolderTagger:
             shown = file.encode(errors="backslashreplace").decode()
             return SkippedPicture(shown, "its name is not valid UTF-8, which a table must be")
         try:
-            return file, fit_square(self.store.read(index), RESOLUTION)
+            return file, fit_square(self.store.read(index), self._tagger.network.resolution)
         except DatasetError as error:
             path = str(self.folder / file)
             reason = str(error).removeprefix(f"{path}: ").replace(f" {path!r}", "")
@@ -148,9 +156,17 @@ class FolderTagger:
         for name, own in probabilities.items():
             best = int(own.argmax())
             sure[name] = float(own[best])
-            likeliest = self.attributes.offered(name)[best]
+            likeliest = self._offered[name][best]
             choices[name] = likeliest if sure[name] >= self._threshold else UNKNOWN
-        return TaggedPicture(file, choices, sure)
+        reasons = []
+        for name, silenced in self._tagger.silences.items():
+            for other in silenced.get(choices[name], ()):
+                if choices.get(other, UNKNOWN) != UNKNOWN:
+                    choices[other] = UNKNOWN
+            if choices[name] in silenced:
+                reasons.append(f"{name}: {choices[name]}")
+        told = {name: choices[name] for name in self.attributes}
+        return TaggedPicture(file, told, {name: sure[name] for name in told}, "; ".join(reasons))
 
 
 class TagTable:
@@ -170,9 +186,10 @@ class TagTable:
         columns = [FILE]
         for name in tagged.attributes:
             columns += [name, name + PROBABILITY_ENDING]
-        self.columns = (*columns, TAGGER)
+        self.columns = (*columns, TAGGER, REASON)
         self.files: list[str] = []
         self._labels = {name: array("q") for name in tagged.attributes}
+        self._sure = {name: array("f") for name in tagged.attributes}
 
     def add(self, picture: TaggedPicture) -> tuple[str, ...]:
         """Remember a picture, and return its row."""
@@ -181,13 +198,19 @@ class TagTable:
         for name, choice in picture.choices.items():
             self._labels[name].append(self._attributes.index(name, choice))
             row += [choice, f"{picture.probabilities[name]:.3f}"]
-        return (*row, self._tagged.tagger_sha256)
+            self._sure[name].append(picture.probabilities[name])
+        return (*row, self._tagged.tagger_sha256, picture.reason)
 
     def counts(self, name: str) -> dict[str, int]:
         """Return how often each choice of an attribute was said, with "unknown"."""
         choices = self._attributes[name]
         found = np.bincount(self._column(name), minlength=len(choices))
         return {choice: int(count) for choice, count in zip(choices, found, strict=True)}
+
+    @property
+    def probabilities(self) -> dict[str, NDArray[np.float32]]:
+        """How likely the likeliest choice of each attribute is, in the order of the files."""
+        return {name: np.array(own, np.float32) for name, own in self._sure.items()}
 
     def dataset(self) -> Dataset:
         """Return the tagged pictures as a set to look at."""
@@ -208,7 +231,11 @@ class TagTable:
 
 
 def _joined_attributes(tagger: Tagger, heads: Sequence[AttributeHead]) -> Taxonomy:
-    attributes = {name: (*tagger.attributes.offered(name), UNKNOWN) for name in tagger.attributes}
+    attributes = {
+        name: (*tagger.attributes.offered(name), UNKNOWN)
+        for name in tagger.attributes
+        if name not in tagger.internal
+    }
     for head in heads:
         head.require_tagger(tagger)
         if head.attribute in attributes:

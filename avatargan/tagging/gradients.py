@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from avatargan.tagging.network import RESOLUTION
-
+#: Side of the pictures that it looks at.
+SHAPE_SIZE = 64
 #: Side of a cell in pixels.
 CELL = 8
 #: Directions from 0 to 180 degrees: a line has no front.
@@ -23,7 +23,7 @@ LUMINANCE = (0.299, 0.587, 0.114)
 MOST_IN_BLOCK = 0.2
 EPSILON = 1e-3
 #: How many numbers a picture gives: 4 histograms for each of the blocks.
-LENGTH = (RESOLUTION // CELL - 1) ** 2 * 4 * DIRECTIONS
+LENGTH = (SHAPE_SIZE // CELL - 1) ** 2 * 4 * DIRECTIONS
 
 
 def oriented_gradients(pictures: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ folded into the convolutions afterwards: what is saved and run has none.
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,8 @@ RESOLUTION = 64
 SMALLER_VIEWS = ((0.9, 0.0), (0.9, 0.036))
 #: The last feature map is this wide and high.
 LAST_SIZE = 4
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class ConvUnit(nn.Module):
@@ -73,7 +76,7 @@ class ResidualBlock(nn.Module):
         return functional.relu(x + self.conv1(functional.relu(self.conv0(x))))
 
 
-def channels_last(network: "TaggerNetwork") -> "TaggerNetwork":
+def channels_last(network: Network) -> Network:
     """Return the network with its weights laid out in memory as CPUs like them."""
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
@@ -98,6 +101,7 @@ class TaggerNetwork(nn.Module):
         normalised: bool = False,
     ) -> None:
         super().__init__()
+        self.resolution = RESOLUTION
         self.choices = tuple(choices)
         self.widths = tuple(widths)
         self.feature_dim = feature_dim

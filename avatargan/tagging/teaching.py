@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
 from avatargan.attributes import check_attribute_name
-from avatargan.dataset.tags import FILE, PROBABILITY_ENDING, SOURCE, SPLIT, TAGGER
+from avatargan.dataset.tags import OTHER_COLUMNS, PROBABILITY_ENDING
 from avatargan.errors import OptionError
 from avatargan.tagging.calibration import calibrated, fit_temperature
 from avatargan.tagging.evaluation import AttributeFigures, figures_from
@@ -107,7 +107,7 @@ def check_new_attribute(attribute: str, tagger: Tagger) -> None:
         raise OptionError(
             f"the tagger knows an attribute '{attribute}' already; choose another name"
         )
-    if attribute in (FILE, SOURCE, SPLIT, TAGGER) or attribute.endswith(PROBABILITY_ENDING):
+    if attribute in OTHER_COLUMNS or attribute.endswith(PROBABILITY_ENDING):
         raise OptionError(
             f"'{attribute}' is the name of a column with another meaning in tables of tags; "
             "choose another name"

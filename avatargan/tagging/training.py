@@ -1,15 +1,15 @@
-"""Training a tagger on tagged pictures, on the CPU in minutes.
+"""Training a tagger on tagged pictures, on the CPU.
 
-A missing tag costs nothing: each attribute is learnt from the pictures that have it. A part of the
+A missing tag costs nothing: each attribute is learnt from the pictures that have it, and half way
+through the moving average of the network tells what it is sure of, which is learnt from as well
+("Pseudo-Label", Lee 2013; the average as in "Mean teachers", arXiv 1703.01780). A part of the
 training pictures is held back to calibrate the probabilities; the test split is never touched.
 """
 
 import copy
-import hashlib
 import math
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -19,20 +19,23 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from avatargan.attributes import UNKNOWN, Taxonomy
-from avatargan.dataset import TEST, TRAIN, Dataset
+from avatargan.attributes import Taxonomy
 from avatargan.errors import DatasetError, OptionError
 from avatargan.latents import check_seed
 from avatargan.parallel import ordered_map
-from avatargan.tagging.augmentation import Augmenter, paper_background
+from avatargan.tagging.augmentation import Augmenter
 from avatargan.tagging.calibration import fit_temperature
-from avatargan.tagging.network import RESOLUTION, TaggerNetwork, channels_last
-from avatargan.tagging.tagger import to_unit
+from avatargan.tagging.material import MISSING, PictureSet
+from avatargan.tagging.network import channels_last
+from avatargan.tagging.regions import RESOLUTION, RegionNetwork, start_from, swaps_of
+from avatargan.tagging.tagger import Tagger, to_unit
 
-#: Index of a tag that nobody knows, which no loss is made of.
-MISSING = -100
 #: Parts of a picture's layout that its features must tell: a picture of this many pixels a side.
 LAYOUT_SIZE = 16
+#: An attribute that fewer pictures of a batch have counts for less.
+FEW_IN_BATCH = 16
+#: Rare choices count for more, common ones for less, within these bounds.
+LEAST_WEIGHT, LARGEST_WEIGHT = 0.3, 4.0
 
 
 @dataclass(frozen=True)
@@ -49,16 +52,22 @@ class TrainingOptions:
         layout_weight: weight of the task to tell the picture's layout from the features beside
             the attributes. It keeps in the features what no attribute asks for, so that new
             attributes can be taught and metrics can see more than colours.
+        smoothing: part of every tag that goes to all choices alike; tags are wrong at times.
+        tell_at: parts of the training after which the network tells the missing tags itself.
+        tell_above: how sure it has to be of these.
         calibration: part of the training pictures that is held back for calibration.
         seed: decides the first weights, the order of pictures and their changes.
     """
 
-    steps: int = 5500
+    steps: int = 9000
     batch: int = 64
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
     average: float = 0.998
-    layout_weight: float = 0.5
+    layout_weight: float = 0.2
+    smoothing: float = 0.05
+    tell_at: tuple[float, ...] = (0.45, 0.7)
+    tell_above: float = 0.85
     calibration: float = 0.1
     seed: int = 0
 
@@ -89,64 +98,18 @@ class StepReport:
 
 
 @dataclass(frozen=True)
-class TrainingParts:
-    """Which pictures are for what: indices into the dataset."""
+class Batch:
+    """What a step learns from.
 
-    train: NDArray[np.int64]
-    calibration: NDArray[np.int64]
-    test: NDArray[np.int64]
-
-
-def learnable(data: Dataset) -> Taxonomy:
-    """Return the attributes of a dataset that can be learnt: with two choices or more.
-
-    Raises:
-        DatasetError: there are none.
+    Attributes:
+        images: ``[B, 3, S, S]`` in [-1, 1].
+        labels: ``[attributes, B]``.
+        certainty: how much each counts, ``[attributes, B]``.
     """
-    attributes = Taxonomy(
-        {
-            name: choices
-            for name, choices in data.attributes.items()
-            if len(data.attributes.offered(name)) > 1
-        }
-    )
-    if not attributes:
-        raise DatasetError(
-            f"{data.path}: no attribute with two choices or more is tagged; a tags.csv with "
-            "columns such as file,hair,eyes is needed"
-        )
-    return attributes
 
-
-def divide(data: Dataset, options: TrainingOptions) -> TrainingParts:
-    """Decide which pictures are for training, for calibration and for the test.
-
-    By their sources, so that no source is in two parts.
-
-    Raises:
-        DatasetError: nothing is left to train on.
-    """
-    held_back = np.array([_share(source) < options.calibration for source in data.sources])
-    is_train = data.splits == TRAIN
-    parts = TrainingParts(
-        np.flatnonzero(is_train & ~held_back),
-        np.flatnonzero(is_train & held_back),
-        np.flatnonzero(data.splits == TEST),
-    )
-    if len(parts.train) < 2:
-        raise DatasetError(f"{data.path}: {len(parts.train)} pictures are too few to train on")
-    return parts
-
-
-def known_labels(data: Dataset, attributes: Taxonomy) -> Tensor:
-    """Return ``[attributes, N]``: the index of the tag, or :data:`MISSING`."""
-    columns = []
-    for name in attributes:
-        labels = np.array(data.labels[name])
-        if UNKNOWN in attributes[name]:
-            labels[labels == attributes.index(name, UNKNOWN)] = MISSING
-        columns.append(labels)
-    return torch.from_numpy(np.stack(columns))
+    images: Tensor
+    labels: Tensor
+    certainty: Tensor
 
 
 class TaggerTrainer:
@@ -156,45 +119,60 @@ class TaggerTrainer:
     interrupted and resumed gives what it would have given (on the same machine).
 
     Args:
-        data: tagged pictures.
+        sets: what is learnt from.
+        attributes: what is learnt, in the order of the labels.
         options: see there.
-        cache_folder: where decoded pictures are kept.
-        advance: called with the number of pictures that were just decoded.
+        calibration: what the probabilities are calibrated on.
+        mirrored: of some attributes, choices and what they are in a mirror.
+        start: a tagger whose knowledge is begun with; the first weights are random without one.
+        told: called with the number of tags that the network told itself, when it did.
 
     Attributes:
-        attributes: what is learnt.
-        parts: which pictures are for what.
-        decoded: all pictures, ``[N, 64, 64, 3]``.
         step: how many steps are done.
+        start_sha256: identifies the tagger that was begun with; empty without one.
 
     Raises:
-        DatasetError: a picture cannot be read, or there is nothing to learn.
+        DatasetError: there is nothing to learn.
         OptionError: an option is out of range.
     """
 
     def __init__(
         self,
-        data: Dataset,
+        sets: Sequence[PictureSet],
+        attributes: Taxonomy,
         options: TrainingOptions,
         *,
-        cache_folder: str | os.PathLike[str] | None = None,
-        advance: Callable[[int], None] | None = None,
+        calibration: Sequence[PictureSet] = (),
+        mirrored: Mapping[str, Mapping[str, str]] | None = None,
+        start: Tagger | None = None,
+        told: Callable[[int], None] | None = None,
     ) -> None:
         options.check()
-        self.data, self.options = data, options
-        self.attributes = learnable(data)
-        self.parts = divide(data, options)
-        self.labels = known_labels(data, self.attributes)
+        self.sets, self.attributes, self.options = list(sets), attributes, options
+        self.calibration = list(calibration)
+        self.mirrored = dict(mirrored or {})
+        self._told = told or (lambda _: None)
+        self._given = [(own.labels, own.certainty) for own in self.sets]
         self._require_examples()
-        self.decoded = data.decoded(RESOLUTION, cache_folder, advance=advance)
-        self.pictures = torch.from_numpy(np.array(self.decoded)).permute(0, 3, 1, 2)
-        self.paper = torch.from_numpy(paper_background(self.decoded))
         self.step = 0
+        self.start_sha256 = start.sha256 if start is not None else ""
+        offered = {name: attributes.offered(name) for name in attributes}
+        self._swaps = {
+            place: _swapped(offered[name], self.mirrored[name])
+            for place, name in enumerate(attributes)
+            if name in self.mirrored
+        }
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(options.seed)
-            choices = [len(self.attributes.offered(name)) for name in self.attributes]
-            self._network = channels_last(TaggerNetwork(choices, normalised=True))
-            self._layout = nn.Linear(self._network.feature_dim, 3 * LAYOUT_SIZE**2)
+            network = RegionNetwork(
+                [len(choices) for choices in offered.values()],
+                swaps=swaps_of(offered, self.mirrored),
+                normalised=start is None,
+            )
+            if start is not None:
+                start_from(network, start.network, _same_scores(attributes, start.attributes))
+            self._network = channels_last(network)
+            self._layout = nn.Linear(network.feature_dim, 3 * LAYOUT_SIZE**2)
         self._average = copy.deepcopy(self._network)
         self._optimiser = torch.optim.AdamW(
             [*self._network.parameters(), *self._layout.parameters()],
@@ -203,16 +181,22 @@ class TaggerTrainer:
             weight_decay=options.weight_decay,
         )
         self._augment = Augmenter(options.seed)
+        self._prepare_sampling()
 
     def run(self) -> Iterator[StepReport]:
         """Do the steps that are left, and yield a report after each."""
         self._network.train()
-        left = range(self.step, self.options.steps)
+        steps = self.options.steps
+        stops = sorted({round(part * steps) for part in self.options.tell_at} | {steps})
         with ThreadPoolExecutor(max_workers=1) as pool:
-            for images, labels in ordered_map(pool, self._batch, left, most_pending=2):
-                loss = self._learn(images, labels)
-                self.step += 1
-                yield StepReport(self.step, loss)
+            for stop in stops:
+                # Batches are made ahead, so each stretch has batches of its own labels.
+                for batch in ordered_map(pool, self._batch, range(self.step, stop), most_pending=2):
+                    loss = self._learn(batch)
+                    self.step += 1
+                    if self.step == stop < steps:
+                        self._told(self._tell_missing())
+                    yield StepReport(self.step, loss)
 
     def state(self) -> dict[str, Tensor]:
         """Return all that :meth:`restore` needs to carry on from here."""
@@ -223,11 +207,23 @@ class TaggerTrainer:
         for index, state in self._optimiser.state_dict()["state"].items():
             for name, tensor in state.items():
                 tensors[f"optimiser.{index}.{name}"] = tensor.contiguous()
+        for index, own in enumerate(self.sets):
+            tensors[f"labels.{index}"] = own.labels.contiguous()
+            tensors[f"certainty.{index}"] = own.certainty.contiguous()
         return tensors
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Carry on from a state of a trainer of the same data and options."""
+        """Carry on from a state of a trainer of the same sets and options."""
         self.step = int(tensors["step"])
+        self.sets = [
+            own.with_labels(tensors[f"labels.{index}"], tensors[f"certainty.{index}"])
+            for index, own in enumerate(self.sets)
+        ]
+        self._prepare_sampling()
+        self.start_from(tensors)
+
+    def start_from(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take over weights and optimiser of a trainer of the same attributes, but not its step."""
         for part, module in self._modules().items():
             module.load_state_dict(
                 {name: tensors[f"{part}.{name}"] for name in module.state_dict()}
@@ -239,63 +235,116 @@ class TaggerTrainer:
                 optimiser["state"].setdefault(int(index), {})[entry] = tensor
         self._optimiser.load_state_dict(optimiser)
 
-    def finish(self) -> tuple[TaggerNetwork, dict[str, float]]:
+    def finish(self) -> tuple[RegionNetwork, dict[str, float]]:
         """Return the trained network and the temperature of each attribute."""
         network = self._average.folded()
-        scores = scores_of(network, self.pictures[self.parts.calibration])
+        scores = [scores_of(network, own) for own in self.calibration]
         temperatures = {}
-        for name, own, labels in zip(
-            self.attributes, scores, self.labels[:, self.parts.calibration], strict=True
-        ):
+        for place, name in enumerate(self.attributes):
+            labels = torch.cat([own.labels[place] for own in self.calibration] or [torch.zeros(0)])
+            own_scores = torch.cat([each[place] for each in scores] or [torch.zeros(0, 1)])
             known = labels != MISSING
-            temperatures[name] = fit_temperature(own[known], labels[known])
+            temperatures[name] = fit_temperature(own_scores[known], labels[known].long())
         return network, temperatures
 
     def _modules(self) -> dict[str, nn.Module]:
         return {"network": self._network, "layout": self._layout, "average": self._average}
 
     def _require_examples(self) -> None:
-        for name, labels in zip(self.attributes, self.labels[:, self.parts.train], strict=True):
-            if len(labels[labels != MISSING].unique()) < 2:
+        for place, name in enumerate(self.attributes):
+            found = torch.cat([own.labels[place] for own in self.sets])
+            if len(set(found[found != MISSING].tolist())) < 2:
                 raise DatasetError(
-                    f"{self.data.path}: fewer than two choices of {name} are tagged among the "
-                    "pictures for training"
+                    f"{', '.join(own.name for own in self.sets)}: fewer than two choices of "
+                    f"{name} are tagged among the pictures for training"
                 )
 
-    def _batch(self, step: int) -> tuple[Tensor, Tensor]:
-        """Return pictures ``[B, 3, S, S]`` and labels ``[attributes, B]`` of a step."""
-        chosen = self._batch_indices(step)
-        images = self._augment(self.pictures[chosen], self.paper[chosen], step)
-        return images.contiguous(memory_format=torch.channels_last), self.labels[:, chosen]
+    def _prepare_sampling(self) -> None:
+        """Find out which rows can be learnt from, and how much each choice counts."""
+        self._rows = [np.flatnonzero((own.labels != MISSING).any(0).numpy()) for own in self.sets]
+        shares = np.array(
+            [
+                own.share if len(rows) else 0.0
+                for own, rows in zip(self.sets, self._rows, strict=True)
+            ]
+        )
+        edges = np.round(np.cumsum(shares / shares.sum()) * self.options.batch).astype(int)
+        self._counts = np.diff(edges, prepend=0)
+        self._weights = []
+        for place, name in enumerate(self.attributes):
+            count = torch.zeros(len(self.attributes.offered(name)))
+            for own, rows, each in zip(self.sets, self._rows, self._counts, strict=True):
+                labels = own.labels[place, rows]
+                known = labels[labels != MISSING]
+                if len(known):
+                    found = torch.bincount(known, minlength=len(count)).float()
+                    count += found * (int(each) / len(rows))
+            weights = (count.clamp(min=1e-6) / count.sum().clamp(min=1e-6) * len(count)) ** -0.5
+            self._weights.append(weights.clamp(LEAST_WEIGHT, LARGEST_WEIGHT))
 
-    def _learn(self, images: Tensor, labels: Tensor) -> float:
+    def _batch(self, step: int) -> Batch:
+        """Return what a step learns from: its share of each set, in that set's own order."""
+        pictures, papers, labels, certainty = [], [], [], []
+        for place, own in enumerate(self.sets):
+            count, rows = int(self._counts[place]), self._rows[place]
+            if not count:
+                continue
+            chosen = rows[_epochs(len(rows), step * count, count, [self.options.seed, place])]
+            image, paper = own.batch(chosen)
+            pictures.append(image)
+            papers.append(paper)
+            labels.append(own.labels[:, chosen])
+            certainty.append(own.certainty[:, chosen])
+        label = torch.cat(labels, 1)
+        changed = self._augment(torch.cat(pictures), torch.cat(papers), step)
+        for attribute, swap in self._swaps.items():
+            tags = label[attribute]
+            swapped = torch.where(tags >= 0, swap[tags.clamp(min=0)], tags)
+            label[attribute] = torch.where(changed.flipped, swapped, tags)
+        images = changed.images.contiguous(memory_format=torch.channels_last)
+        return Batch(images, label, torch.cat(certainty, 1))
+
+    def _learn(self, batch: Batch) -> float:
+        options = self.options
         for group in self._optimiser.param_groups:
-            group["lr"] = self.options.learning_rate * _rate(self.step, self.options.steps)
+            group["lr"] = options.learning_rate * _rate(self.step, options.steps)
         with torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bfloat16()):
-            features, scores = self._network(images)
+            features, scores, _ = self._network(batch.images)
             layout = self._layout(features)
-        loss = torch.stack(
-            [_known_loss(own.float(), wanted) for own, wanted in zip(scores, labels, strict=True)]
-        ).sum()
-        target = functional.adaptive_avg_pool2d(images, LAYOUT_SIZE).flatten(1)
-        layout_loss = functional.mse_loss(layout.float(), target)
+        loss = torch.zeros(())
+        for place, own in enumerate(scores.float().split(self._network.choices, 1)):
+            loss = loss + _known_loss(
+                own,
+                batch.labels[place],
+                batch.certainty[place],
+                self._weights[place],
+                options.smoothing,
+            )
+        target = functional.adaptive_avg_pool2d(batch.images, LAYOUT_SIZE).flatten(1)
+        total: Tensor = loss + options.layout_weight * functional.mse_loss(layout.float(), target)
         self._optimiser.zero_grad()
-        total: Tensor = loss + self.options.layout_weight * layout_loss
         total.backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
         self._update_average()
         return float(loss.detach())
 
-    def _batch_indices(self, step: int) -> NDArray[np.int64]:
-        """Return the pictures of a step: each epoch in an order of its own."""
-        train, batch = self.parts.train, self.options.batch
-        places = np.arange(step * batch, (step + 1) * batch)
-        chosen = np.empty(batch, dtype=np.int64)
-        for epoch in np.unique(places // len(train)):
-            order = np.random.default_rng([self.options.seed, int(epoch)]).permutation(train)
-            own = places // len(train) == epoch
-            chosen[own] = order[places[own] % len(train)]
-        return chosen
+    def _tell_missing(self) -> int:
+        """Tell missing tags of which the moving average is sure; return how many."""
+        network = self._average.folded()
+        told = 0
+        for index, own in enumerate(self.sets):
+            given, counts = self._given[index]
+            if not bool((given == MISSING).any()):
+                continue
+            labels, certainty = given.clone(), counts.clone()
+            for place, scores in enumerate(scores_of(network, own)):
+                sure, likeliest = torch.softmax(scores, 1).max(1)
+                new = (given[place] == MISSING) & (sure >= self.options.tell_above)
+                labels[place][new], certainty[place][new] = likeliest[new], sure[new]
+                told += int(new.sum())
+            self.sets[index] = own.with_labels(labels, certainty)
+        self._prepare_sampling()
+        return told
 
     @torch.no_grad()
     def _update_average(self) -> None:
@@ -310,29 +359,29 @@ class TaggerTrainer:
 def seconds_per_step(attributes: Taxonomy, options: TrainingOptions) -> float:
     """Return about how long a step takes on this machine, from the fastest of some on noise."""
     choices = [len(attributes.offered(name)) for name in attributes]
-    network = channels_last(TaggerNetwork(choices, normalised=True))
+    network = channels_last(RegionNetwork(choices, normalised=True))
     pictures = torch.randint(256, (options.batch, 3, RESOLUTION, RESOLUTION), dtype=torch.uint8)
     paper = torch.zeros(options.batch, RESOLUTION, RESOLUTION, dtype=torch.bool)
     augment = Augmenter(options.seed)
     times = []
     for step in range(3):
         start = time.perf_counter()
-        images = augment(pictures, paper, step).contiguous(memory_format=torch.channels_last)
+        images = augment(pictures, paper, step).images
         with torch.autocast("cpu", torch.bfloat16, enabled=has_fast_bfloat16()):
-            _, scores = network(images)
-        loss: Tensor = torch.cat(scores, dim=1).float().sum()
+            _, scores, _ = network(images.contiguous(memory_format=torch.channels_last))
+        loss: Tensor = scores.float().sum()
         loss.backward()  # type: ignore[no-untyped-call]
         times.append(time.perf_counter() - start)
     return min(times)
 
 
 @torch.inference_mode()
-def scores_of(network: TaggerNetwork, pictures: Tensor) -> list[Tensor]:
-    """Return the scores ``[N, choices]`` of each attribute for ``[N, 3, 64, 64]`` uint8."""
-    parts: list[tuple[Tensor, ...]] = [
-        network.glances(to_unit(pictures[start : start + 64]))[1]
-        for start in range(0, len(pictures), 64)
-    ]
+def scores_of(network: RegionNetwork, pictures: PictureSet) -> list[Tensor]:
+    """Return the scores ``[N, choices]`` of each attribute."""
+    parts: list[tuple[Tensor, ...]] = []
+    for start in range(0, len(pictures), 64):
+        rows = np.arange(start, min(start + 64, len(pictures)))
+        parts.append(network.glances(to_unit(pictures.batch(rows)[0]))[1])
     return [
         torch.cat([part[index] for part in parts]) if parts else torch.zeros(0, count)
         for index, count in enumerate(network.choices)
@@ -345,12 +394,6 @@ def has_fast_bfloat16() -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
-def _known_loss(scores: Tensor, labels: Tensor) -> Tensor:
-    """Return the mean cross-entropy over the tags that are known; 0 where there are none."""
-    known = (labels != MISSING).sum().clamp(min=1)
-    return functional.cross_entropy(scores, labels, ignore_index=MISSING, reduction="sum") / known
-
-
 def _rate(step: int, steps: int) -> float:
     """Return the part of the learning rate that a step takes."""
     rise = max(steps // 20, 1)
@@ -359,7 +402,37 @@ def _rate(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(steps - rise, 1)))
 
 
-def _share(source: str) -> float:
-    """Return a number in [0, 1) that depends on the source alone, and not as its split does."""
-    digest = hashlib.sha256(b"calibration " + source.encode(errors="surrogateescape")).digest()
-    return int.from_bytes(digest[:8]) / 2**64
+def _epochs(count: int, start: int, length: int, seed: list[int]) -> NDArray[np.int64]:
+    """Return places ``start`` to ``start + length`` of epochs, each in an order of its own."""
+    places = np.arange(start, start + length)
+    chosen = np.empty(length, dtype=np.int64)
+    for epoch in np.unique(places // count):
+        order = np.random.default_rng([*seed, int(epoch)]).permutation(count)
+        own = places // count == epoch
+        chosen[own] = order[places[own] % count]
+    return chosen
+
+
+def _same_scores(attributes: Taxonomy, others: Taxonomy) -> dict[int, int]:
+    """Return which of all scores mean the same as which of another taxonomy's."""
+    there = [(name, choice) for name in others for choice in others.offered(name)]
+    here = [(name, choice) for name in attributes for choice in attributes.offered(name)]
+    return {place: there.index(each) for place, each in enumerate(here) if each in there}
+
+
+def _swapped(choices: Sequence[str], mirrored: Mapping[str, str]) -> Tensor:
+    """Return for each choice the index of what it is in a mirror."""
+    return torch.tensor([choices.index(mirrored.get(choice, choice)) for choice in choices])
+
+
+def _known_loss(
+    scores: Tensor, labels: Tensor, certainty: Tensor, weights: Tensor, smoothing: float
+) -> Tensor:
+    """Return the mean cross-entropy over the tags that are known; 0 where there are none."""
+    loss = functional.cross_entropy(
+        scores, labels, ignore_index=MISSING, reduction="none", label_smoothing=smoothing
+    )
+    counts = weights[labels.clamp(min=0)] * certainty
+    known = (labels != MISSING).float()
+    mean: Tensor = (loss * counts * known).sum() / (counts * known).sum().clamp(min=FEW_IN_BATCH)
+    return mean

@@ -6,7 +6,7 @@ from avatargan.attributes import Taxonomy
 from avatargan.errors import OptionError
 from avatargan.export import create_plan
 from avatargan.export.judge import TaggerJudge, least_confidence
-from avatargan.tagging import load_tagger
+from avatargan.tagging import load_judge
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +42,11 @@ def test_only_attributes_whose_choices_the_tagger_knows_are_judged(pipe):
     attributes = Taxonomy(
         {"ears": ("cat", "fox"), "hair": ("pink", "blue"), "eyes": ("blue", "tartan", "unknown")}
     )
-    confidence = TaggerJudge(load_tagger(), attributes).confidence(avatar.image, drawn)
+    confidence = TaggerJudge(load_judge(), attributes).confidence(avatar.image, drawn)
     assert confidence.keys() == {"hair"}
     assert confidence["hair"] > 0.9
 
 
 def test_a_judge_is_known_by_the_weights_it_judges_with(pipe, judge):
-    assert judge.sha256 == load_tagger().sha256
+    assert judge.sha256 == load_judge().sha256
     assert create_plan(pipe, min_confidence=0.5).judge_sha256 == judge.sha256

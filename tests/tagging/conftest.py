@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageDraw
 
 from avatargan.attributes import Taxonomy
-from avatargan.tagging import load_tagger
+from avatargan.tagging import load_judge, load_tagger
 from avatargan.tagging.network import TaggerNetwork
 from avatargan.tagging.tagger import save_tagger
 
@@ -57,6 +57,12 @@ def faces(tmp_path_factory) -> Path:
 def shipped():
     """The shipped tagger."""
     return load_tagger()
+
+
+@pytest.fixture(scope="session")
+def shipped_judge():
+    """The shipped tagger that judges drawings."""
+    return load_judge()
 
 
 @pytest.fixture(scope="session")

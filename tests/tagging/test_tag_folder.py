@@ -4,11 +4,15 @@ import os
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+from avatargan.attributes import Taxonomy
 from avatargan.errors import DatasetError, OptionError
 from avatargan.tagging import load_tagger
 from avatargan.tagging.folder import FolderTagger, SkippedPicture, TaggedPicture, TagTable
+from avatargan.tagging.regions import RegionNetwork
+from avatargan.tagging.tagger import save_tagger
 
 
 @pytest.fixture
@@ -95,8 +99,10 @@ def test_counts_and_the_set_to_look_at(tmp_path, tagger):
     (tmp_path / "bad.png").touch()
     tagging = FolderTagger(tmp_path, tagger, threshold=0)
     table = TagTable(tagging)
-    assert table.columns == ("file", "ears", "ears_p", "mood", "mood_p")
+    columns = ("file", "ears", "ears_p", "mood", "mood_p", "tagger", "reason")
+    assert table.columns == columns
     rows = [table.add(each) for each in tagging.run() if isinstance(each, TaggedPicture)]
+    assert {row[5] for row in rows} == {tagger.sha256}
     assert sum(table.counts("ears").values()) == 5
     assert set(table.counts("mood")) == {"a", "b", "c", "unknown"}
     data = table.dataset()
@@ -105,6 +111,30 @@ def test_counts_and_the_set_to_look_at(tmp_path, tagger):
     place = data.names.index("3.png")
     assert data.attributes["ears"][data.labels["ears"][place]] == rows[place][1]
     np.testing.assert_array_equal(data.picture(place), np.asarray(Image.open(tmp_path / "3.png")))
+
+
+def test_closed_eyes_have_no_colour_and_what_is_no_face_has_nothing(tmp_path):
+    weights = tmp_path / "tagger.safetensors"
+    attributes = Taxonomy(
+        {"eyes": ("red", "blue"), "eyelids": ("open", "closed"), "face": ("yes", "no")}
+    )
+    network = RegionNetwork([2, 2, 2], widths=(8, 8, 8, 8), fine=8, regions=2, feature_dim=12)
+    torch.nn.init.zeros_(network.scores.weight)
+    network.scores.bias.data = torch.tensor([0.0, 9, 0, 9, 9, 0])
+    silences = {"eyelids": {"closed": ["eyes"]}, "face": {"no": ["eyes", "eyelids"]}}
+    save_tagger(
+        weights,
+        network,
+        attributes,
+        dict.fromkeys(attributes, 1.0),
+        silences=silences,
+        internal=["face"],
+    )
+    save(tmp_path / "faces" / "a.png")
+    (found,) = tags(tmp_path / "faces", load_tagger(weights))
+    assert found.choices == {"eyes": "unknown", "eyelids": "closed"}
+    assert found.reason == "eyelids: closed"
+    assert found.probabilities["eyes"] > 0.9
 
 
 @pytest.mark.parametrize("threshold", [-0.1, 1.1, float("nan")])
