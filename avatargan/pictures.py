@@ -50,6 +50,11 @@ _TURNS = {
 }
 
 
+def _reason(error: Exception) -> str:
+    """Return what Pillow says of a file, without the object that it read from."""
+    return str(error).partition(" <_io.")[0]
+
+
 def open_picture(source: str | os.PathLike[str] | bytes | BinaryIO) -> Image.Image:
     """Decode a picture from a path, bytes or an open file.
 
@@ -79,7 +84,7 @@ def open_picture(source: str | os.PathLike[str] | bytes | BinaryIO) -> Image.Ima
             f"{name}: not a readable picture (nothing that is known begins like this)"
         ) from error
     except _DAMAGE as error:
-        raise PictureError(f"{name}: not a readable picture ({error})") from error
+        raise PictureError(f"{name}: not a readable picture ({_reason(error)})") from error
 
 
 def rgb_pixels(image: Image.Image) -> NDArray[np.uint8]:

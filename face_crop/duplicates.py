@@ -5,6 +5,7 @@ differ and so do the mean colours of their quarters. The hash alone would take a
 one it was recoloured from, and recoloured characters are what a generator learns colours from.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import imagehash
@@ -14,6 +15,9 @@ from PIL import Image
 #: Of 4 million pairs of unrelated faces 2 differ in 6 bits or fewer; of pictures that were scaled
 #: and compressed anew, 9 in 10 do.
 NEAR_DUPLICATE_BITS = 6
+#: So many bits more may differ between crops of one picture: a sticker or panel drawn twice is cut
+#: out a pixel or two apart.
+MORE_IN_ONE_PICTURE = 8
 #: Mean difference of the quarters' colours. Copies differ by 5 or less, the nearest of 800
 #: recoloured pairs whose hashes agree by 5.9.
 NEAR_DUPLICATE_COLOURS = 5.0
@@ -51,12 +55,22 @@ class SeenLooks:
         self._colours = np.zeros((1024, 12), np.int16)
         self._names: list[str] = []
 
-    def find_near(self, look: Look) -> str | None:
-        """Return the name of the first accepted crop that shows the same, None if none does."""
+    def find_near(self, look: Look, same_picture: Collection[str] = ()) -> str | None:
+        """Return the name of the first accepted crop that shows the same, None if none does.
+
+        Args:
+            look: of the crop that is asked about.
+            same_picture: the names of those that come from the same picture.
+        """
         count = len(self._names)
         distances = np.bitwise_count(self._hashes[:count] ^ np.uint64(look.perceptual_hash))
         colours = np.frombuffer(look.colours, np.uint8).astype(np.int16)
-        for index in np.flatnonzero(distances.astype(np.int16) <= self._most_bits):
+        if self._most_bits < 0:
+            return None
+        near = distances.astype(np.int16) - self._most_bits
+        for index in np.flatnonzero(near <= (MORE_IN_ONE_PICTURE if same_picture else 0)):
+            if near[index] > 0 and self._names[index] not in same_picture:
+                continue
             if np.abs(self._colours[index] - colours).mean() <= NEAR_DUPLICATE_COLOURS:
                 return self._names[index]
         return None

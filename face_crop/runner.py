@@ -211,7 +211,7 @@ class _Decider:
                 continue
             assert candidate.png is not None
             assert candidate.look is not None
-            near = self._looks.find_near(candidate.look)
+            near = self._looks.find_near(candidate.look, crops.keys())
             if near is not None:
                 record["rejected"].append(rejected(candidate, NEAR_DUPLICATE, near))
                 continue
