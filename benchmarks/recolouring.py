@@ -20,7 +20,7 @@ from torch import Tensor
 from avatargan import AvatarPipeline
 from avatargan.latents import seeds_to_z
 from avatargan.networks.recolouring import RecolouringGenerator
-from avatargan.tagging.tagger import load_tagger
+from avatargan.tagging.tagger import load_judge
 from avatargan.weights_header import FIRST_GENERATOR, shipped_weights
 
 CHARACTERS = 30
@@ -144,7 +144,7 @@ def _judges(data: Path | None) -> dict[str, dict[str, See]]:
 
 
 def _tagger(attribute: str) -> See:
-    tagger = load_tagger()
+    tagger = load_judge()
 
     def see(pictures: Tensor) -> list[str]:
         pixels = ((pictures + 1) * 127.5 + 0.5).byte().permute(0, 2, 3, 1).numpy()

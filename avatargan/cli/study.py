@@ -53,10 +53,10 @@ def study(
     """
     from avatargan.evaluation.study import study as run_study
     from avatargan.evaluation.threads import ThreadedJudge, one_torch_thread
-    from avatargan.tagging import load_tagger
+    from avatargan.tagging import load_judge, load_tagger
 
     pipeline = load_pipeline(weights, upscaler, device, engine)
-    judge = ThreadedJudge(load_tagger(tagger))
+    judge = ThreadedJudge(load_tagger(tagger) if tagger is not None else load_judge())
     with one_torch_thread():
         found = run_study(
             pipeline,
