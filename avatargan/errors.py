@@ -79,6 +79,10 @@ class ServerError(AvatarGanError):
     """The server cannot start: the port is taken or the address is not this machine's."""
 
 
+class ClusterError(AvatarGanError):
+    """A cluster cannot be reached, or cannot do the work."""
+
+
 class MissingExtraError(AvatarGanError):
     """An optional dependency is not installed."""
 

@@ -387,9 +387,10 @@ def _check_engine(engine: str) -> None:
 
 def _engine(engine: str, jobs: int | None, time_limit: float) -> "Engine":
     if engine == "ray":
+        from avatargan.cli.output import note
         from face_crop.ray_engine import RayEngine
 
-        return RayEngine(jobs, time_limit)
+        return RayEngine(jobs, time_limit, tell=note)
     from avatargan.devices import usable_cores
     from face_crop.runner import LocalEngine
 

@@ -256,7 +256,7 @@ def export(
     if distribute is not None:
         from avatargan.export.ray_studio import RayStudio
 
-        ray_studio = RayStudio(plan, weights, upscaler, device, engine)
+        ray_studio = RayStudio(plan, weights, upscaler, device, engine, tell=note)
         exporter = Exporter(plan, folder, ray_studio, pipeline.is_good)
     else:
         exporter = Exporter(plan, folder, studio, pipeline.is_good)

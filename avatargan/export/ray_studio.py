@@ -4,26 +4,28 @@ Every machine finishes pictures just as this one would, so that the export is th
 a cluster, as long as the machines draw alike (the same device and engine).
 """
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from avatargan.errors import AvatarGanError, WeightsError
+from avatargan.errors import WeightsError
 from avatargan.export.create import create_studio
 from avatargan.export.plan import ExportPlan
 from avatargan.export.studio import FinishedPicture
-from avatargan.parallel import ordered_map
 from avatargan.pipeline import AvatarPipeline
-from avatargan.ray_cluster import start_ray
+from avatargan.ray_cluster import ClusterWorkers, Needs, start_ray, usable_nodes
 from avatargan.recipe import Recipe
 
-#: Pictures that a machine is given at a time: enough to hide what a message costs.
+#: Pictures that a worker is given at a time: enough to hide what a message costs.
 CHUNK = 16
+#: Chunks of each worker that are decided on together.
+CHUNKS_AHEAD = 4
 
 
 class RayStudio:
     """Draws on a Ray cluster: that of ``RAY_ADDRESS``, or one of this machine alone.
+
+    As many processes draw on each machine as it declares cores, with a thread each; where the
+    device is a GPU, as many as it declares GPUs.
 
     Args:
         plan: the plan whose pictures are drawn.
@@ -31,10 +33,12 @@ class RayStudio:
         upscaler: the upscaler's file, likewise.
         device: see :meth:`AvatarPipeline.load`.
         engine: likewise.
-        machines: how many processes draw; one on every machine of the cluster by default.
+        per_node: how many processes draw on each machine.
+        tell: told of machines that are left out or lost.
 
     Raises:
         MissingExtraError: Ray is not installed.
+        ClusterError: there is no cluster, or none of its machines can draw this.
     """
 
     def __init__(
@@ -44,42 +48,33 @@ class RayStudio:
         upscaler: Path | None = None,
         device: str = "auto",
         engine: str = "auto",
-        machines: int | None = None,
+        per_node: int | None = None,
+        tell: Callable[[str], None] = lambda line: None,
     ) -> None:
         ray = start_ray()
-        if machines is None:
-            machines = sum(bool(node["Alive"]) for node in ray.nodes())
-        worker = ray.remote(num_cpus=1, scheduling_strategy="SPREAD")(_Worker)
-        arguments = (plan.to_json(), _absolute(weights), _absolute(upscaler), device, engine)
-        self._ray = ray
-        self._workers = [worker.remote(*arguments) for _ in range(machines)]
-        # One chunk in work and one waiting on each machine.
-        self._pool = ThreadPoolExecutor(2 * machines, thread_name_prefix="ray")
-        self.window = 4 * CHUNK * machines
+        # Files that come with the package are as its version is; others may differ.
+        needed = {} if weights is None else {str(weights.absolute()): plan.weights_sha256}
+        self._workers: ClusterWorkers[list[str], list[FinishedPicture]] = ClusterWorkers(
+            ray,
+            usable_nodes(ray, Needs(weights=needed), tell),
+            _Worker,
+            (plan.to_json(), _absolute(weights), _absolute(upscaler), device, engine),
+            per_node=per_node,
+            on_gpus=device in ("auto", "cuda"),
+            tell=tell,
+        )
+        self.window = CHUNKS_AHEAD * CHUNK * self._workers.count
 
     def draw(self, recipes: Sequence[Recipe]) -> Iterator[FinishedPicture]:
         """See :meth:`Studio.draw`.
 
         Raises:
-            AvatarGanError: as on the machine that drew.
+            AvatarGanError: as on the machine that drew; :class:`ClusterError` where all are lost.
         """
-        pending = iter(recipes)
-        chunks = iter(lambda: list(islice(pending, CHUNK)), [])
-        numbered = enumerate(chunks)
-        for pictures in ordered_map(self._pool, self._draw_chunk, numbered, 2 * len(self._workers)):
+        texts = [recipe.to_json() for recipe in recipes]
+        chunks = (texts[start : start + CHUNK] for start in range(0, len(texts), CHUNK))
+        for pictures in self._workers.map(chunks):
             yield from pictures
-
-    def _draw_chunk(self, numbered: tuple[int, list[Recipe]]) -> list[FinishedPicture]:
-        number, recipes = numbered
-        worker = self._workers[number % len(self._workers)]
-        try:
-            texts = [recipe.to_json() for recipe in recipes]
-            pictures: list[FinishedPicture] = self._ray.get(worker.draw.remote(texts))
-        except self._ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, AvatarGanError):
-                raise error.cause from error
-            raise
-        return pictures
 
 
 class _Worker:
@@ -97,7 +92,7 @@ class _Worker:
             )
         self.studio = create_studio(parsed, pipeline)
 
-    def draw(self, recipes: list[str]) -> list[FinishedPicture]:
+    def work(self, recipes: list[str]) -> list[FinishedPicture]:
         """Return the finished pictures of recipes."""
         if self.failure is not None:
             raise self.failure
