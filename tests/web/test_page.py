@@ -18,6 +18,7 @@ from avatargan.recipe import encode_png, read_recipe
 from tests.web.app_page import PHONE, AppPage
 
 AXE = Path(__file__).parent.parent / "js" / "node_modules" / "axe-core" / "axe.min.js"
+TABS = ("create", "sketch", "picture", "collection", "morph", "export")
 #: Words of the English page that every other language has words of its own for.
 ENGLISH = re.compile(
     r"\b(Draw|Download|Collection|Favourites|Variety|Undo|Restore|Colours|Details|Any|Hair)\b"
@@ -45,12 +46,12 @@ def test_draw_change_undo_keep_and_come_back(app: AppPage, pipe: AvatarPipeline)
     # The same character with other hair, in its place; taken back and done again.
     before = app.find(".figure img").get_attribute("src")
     app.find(".panel [data-attribute=hair] input[value=blue]").check()
-    expect(app.find(".detail-words")).to_contain_text("Blue")
+    expect(app.find(".detail-words")).to_contain_text("Hair Blue")
     assert read_recipe(app.picture_on_screen()).seed == recipe.seed
     page.keyboard.press("z")
     expect(app.find(".figure img")).to_have_attribute("src", before)
     page.keyboard.press("Shift+Z")
-    expect(app.find(".detail-words")).to_contain_text("Blue")
+    expect(app.find(".detail-words")).to_contain_text("Hair Blue")
 
     # Arrow keys choose, F keeps.
     app.find("#gallery-grid .picture").first.focus()
@@ -164,7 +165,7 @@ def test_a_phone(browser: Browser, server_url: str):
     app = AppPage(browser, server_url, viewport=PHONE)
     page = app.page
     assert page.evaluate("scrollY") == 0
-    for name in ("create", "picture", "collection", "morph", "export"):
+    for name in TABS:
         app.tab(name)
         assert app.overflow() == 0, name
     app.tab("create")
@@ -206,7 +207,7 @@ def test_the_page_speaks_the_visitors_language_throughout(
     app = AppPage(browser, server_url, locale=locale)
     expect(app.find("html")).to_have_attribute("lang", lang)
     expect(app.find("[data-draw]")).to_have_text(draw)
-    for name in ("create", "picture", "collection", "morph", "export"):
+    for name in TABS:
         app.tab(name)
         assert not ENGLISH.search(app.find("body").inner_text())
     # What goes wrong, too.
@@ -346,12 +347,15 @@ def test_nothing_that_axe_finds_is_wrong(browser: Browser, server_url: str, dark
         told = [(one["id"], one["nodes"][0]["html"][:200]) for one in found]
         assert not told, f"{what}: {told}"
 
-    for name in ("create", "picture", "collection", "morph", "export"):
+    for name in TABS:
         app.tab(name)
         check(name)
     app.tab("create")
     app.find("[data-help]").click()
     check("help")
+    app.page.keyboard.press("Escape")
+    app.find("[data-zoom]").click()
+    check("zoom")
     app.close()
 
 
@@ -360,7 +364,7 @@ def test_nothing_that_axe_finds_is_wrong(browser: Browser, server_url: str, dark
 @pytest.mark.parametrize("dark", [False, True])
 def test_every_width(browser: Browser, server_url: str, width: int, dark: bool):
     app = AppPage(browser, server_url, viewport={"width": width, "height": 840}, dark=dark)
-    for name in ("create", "picture", "collection", "morph", "export"):
+    for name in TABS:
         app.tab(name)
         assert app.overflow() == 0, name
     app.tab("create")
