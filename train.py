@@ -8,6 +8,7 @@ import argparse
 import dataclasses
 import os
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -27,11 +28,15 @@ from avatargan.training.distributed import joined_processes
 from avatargan.training.loop import Outcome, train
 from avatargan.training.observers import ProgressObserver
 from avatargan.training.plan import plan_lines
+from avatargan.training.recipes import RECIPES, recipe
 from avatargan.training.report import write_report
 from avatargan.training.run_folder import RunFolder
 from avatargan.training.settings import TrainingSettings, read_config
 from avatargan.training.speed import duration_lines, measured_speed
 from avatargan.training.stopping import StopRequest
+
+#: Minutes.
+LONGEST_RUN = 100_000
 
 EXAMPLES = """examples:
   python train.py faces.tar --out runs/faces                      # the shipped network at 128 px
@@ -44,6 +49,8 @@ EXAMPLES = """examples:
   python train.py mine/ --style mine --init weights/avatar128.safetensors \\
       --init-critic weights/avatar128-critic.safetensors --resolution 64 --batch 16 \\
       --images 4000 --out runs/mine                               # fine-tune
+  python train.py --recipe shipped drawn.tar tv.tar --style visual-novel:3 --style tv:1 \\
+      --minutes 25 --out runs/next                                # a generation in 25 minutes
   torchrun --nproc-per-node=2 train.py faces.tar --out runs/faces # two graphics cards
 
 Ctrl-C and SIGTERM save a checkpoint and leave; --resume goes on from the newest.
@@ -94,7 +101,13 @@ def _run(given: argparse.Namespace) -> Outcome | None:
     if given.report is not None:
         _show(str(write_report(RunFolder(given.report))))
         return None
+    started = time.monotonic()
     changes = _settings_given(given)
+    if given.minutes is not None and "images" in changes:
+        raise OptionError("--minutes decides how many images are seen: leave out --images")
+    if given.minutes is not None and not 0.05 <= given.minutes <= LONGEST_RUN:
+        raise OptionError(f"--minutes must be from 0.05 to {LONGEST_RUN}, got {given.minutes}")
+    deadline = None if given.minutes is None else started + 60 * given.minutes
     if given.resume is not None:
         _refuse_with_resume(given)
         folder = RunFolder(given.resume)
@@ -130,9 +143,12 @@ def _run(given: argparse.Namespace) -> Outcome | None:
         observer.say(*(line for source in data.sources for line in source.dataset.notes))
         if config is None:
             initial = runs.Initial(given.init, given.init_critic)
-            run = runs.new_run(settings, data, folder, processes, initial)
+            run = runs.new_run(settings, data, folder, processes, initial, deadline)
         else:
-            run = runs.continued_run(settings, config, data, folder, processes)
+            run = runs.continued_run(settings, config, data, folder, processes, deadline)
+        if deadline is not None:
+            observer.settings = run.trainer.settings
+            observer.say(f"{run.trainer.settings.images:,} images fit into the time that is left")
         return _train(run, observer)
 
 
@@ -150,7 +166,9 @@ def _train(run: runs.Run, observer: ProgressObserver) -> Outcome:
     if outcome.signal is None:
         if run.trainer.processes.is_first:
             write_report(run.folder)
-        observer.say(f"done: {run.folder.generator}, {run.folder.report}")
+        best = f" (the best on held-out pictures: {run.folder.best})"
+        best = best if run.folder.best.exists() else ""
+        observer.say(f"done: {run.folder.generator}{best}, {run.folder.report}")
     else:
         observer.say(
             f"stopped at {outcome.images_seen:,} images; "
@@ -189,7 +207,7 @@ def _style(text: str) -> tuple[str, float]:
 
 
 def _refuse_with_resume(given: argparse.Namespace) -> None:
-    for name in ("out", "init", "init_critic", "style"):
+    for name in ("out", "init", "init_critic", "style", "recipe"):
         if getattr(given, name):
             what = f"--{name.replace('_', '-')}"
             raise OptionError(f"--resume goes on as the run began: it takes no {what}")
@@ -197,7 +215,9 @@ def _refuse_with_resume(given: argparse.Namespace) -> None:
 
 def _settings_given(given: argparse.Namespace) -> dict[str, Any]:
     """Return the settings of the configuration file, and over them those of the options."""
-    values = read_config(given.config) if given.config is not None else {}
+    values = dict(recipe(given.recipe).settings) if given.recipe is not None else {}
+    if given.config is not None:
+        values |= read_config(given.config)
     for setting in dataclasses.fields(TrainingSettings):
         value = getattr(given, setting.name, None)
         if value is not None:
@@ -231,6 +251,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--init", type=Path, metavar="WEIGHTS", help="a generator, or a run, to start from")
     add("--init-critic", type=Path, metavar="WEIGHTS", help="a critic to start from")
+    add(
+        "--recipe",
+        metavar="|".join(RECIPES),
+        help="settings that belong together: "
+        + "; ".join(f"{name}, {each.description}" for name, each in RECIPES.items()),
+    )
+    add(
+        "--minutes",
+        type=float,
+        metavar="X",
+        help="end within this time, start and compiling counted: the machine is timed for some "
+        "seconds, and the run made as long as fits",
+    )
     add("--config", type=Path, metavar="FILE", help="settings from a .json or .toml file")
     add("--cache-folder", type=Path, metavar="FOLDER", help="where decoded pictures are kept")
     add("--report", type=Path, metavar="RUN", help="write the report of a run anew, and leave")

@@ -8,11 +8,11 @@ from typing import Any
 from avatargan.attributes import Taxonomy
 from avatargan.evaluation.attribute_accuracy import AttributeAccuracy, Share
 from avatargan.evaluation.identity import IdentityDrift
-from avatargan.evaluation.kernel import KernelDistance
 from avatargan.evaluation.leakage import Leakage
 from avatargan.evaluation.memorisation import COPY_CORRELATION, Copies, Memorisation
 from avatargan.evaluation.path_length import STEP, PathLength
 from avatargan.evaluation.precision_recall import NEIGHBOURS, PrecisionRecall
+from avatargan.kernel_distance import KernelDistance
 from avatargan.version import __version__
 
 FORMAT = "avatargan evaluation"

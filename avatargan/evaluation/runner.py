@@ -15,7 +15,6 @@ from avatargan.evaluation.features import AttributeJudge, FeatureExtractor, Floa
 from avatargan.evaluation.frechet import FeatureStatistics, frechet_distance
 from avatargan.evaluation.gallery import SHOWN_PAIRS, Gallery, Pair
 from avatargan.evaluation.identity import identity_drift
-from avatargan.evaluation.kernel import kernel_distance
 from avatargan.evaluation.leakage import leakage
 from avatargan.evaluation.memorisation import (
     Copies,
@@ -44,6 +43,7 @@ from avatargan.evaluation.real_features import real_features, real_pictures
 from avatargan.evaluation.results import Accuracy, Comparison, Findings, Measure
 from avatargan.evaluation.samples import batches, fitted
 from avatargan.evaluation.threads import one_torch_thread
+from avatargan.kernel_distance import kernel_distance
 
 #: Samples on the page.
 _SHOWN_SAMPLES = 24

@@ -26,6 +26,7 @@ Made = TypeVar("Made")
 #: that are never learnt from are looked at.
 REAL_STREAM, FAKE_STREAM, HELD_OUT_STREAM = 0, 1, 2
 LONGEST_STYLE = 40
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,51 @@ class Source:
     dataset: Dataset
     style: str | None = None
     weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Choices that no picture of a run may have together, written ``hair=pink,eyes=green``.
+
+    A generator that combines what it knows draws them all the same.
+    """
+
+    choices: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def read_all(cls, text: str) -> tuple["Pair", ...]:
+        """Read pairs, with semicolons between them.
+
+        Raises:
+            OptionError: one is not written as above.
+        """
+        pairs = []
+        for part in filter(None, map(str.strip, text.split(";"))):
+            choices = [tuple(map(str.strip, word.split("="))) for word in part.split(",")]
+            if len(choices) < 2 or any(len(each) != 2 or not all(each) for each in choices):
+                raise OptionError(f"--without is ATTRIBUTE=CHOICE,ATTRIBUTE=CHOICE; got '{part}'")
+            pairs.append(cls(tuple((name, choice) for name, choice in choices)))
+        return tuple(pairs)
+
+    def __str__(self) -> str:
+        return ",".join(f"{name}={choice}" for name, choice in self.choices)
+
+    def has(self, labels: Mapping[str, NDArray[np.int64]], attributes: Taxonomy) -> Mask:
+        """Tell for each picture whether it has all of these choices.
+
+        Raises:
+            OptionError: there is no such attribute or choice.
+        """
+        each = []
+        for name, choice in self.choices:
+            if name not in attributes:
+                known = ", ".join(attributes)
+                raise OptionError(f"--without: there is no attribute '{name}' (known: {known})")
+            if choice not in attributes.offered(name):
+                known = ", ".join(attributes.offered(name))
+                raise OptionError(f"--without: {name} has no choice '{choice}' (known: {known})")
+            each.append(labels[name] == attributes[name].index(choice))
+        return np.logical_and.reduce(each)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -91,6 +137,7 @@ class TrainingData:
         seed: decides the order.
         flips: whether half of the pictures are mirrored.
         split: "train" for the pictures of that split, "all" for every one.
+        without: pairs whose pictures are neither trained on nor held out.
         cache_folder: where decoded pictures are kept; see :meth:`Dataset.decoded`.
         advance: called with the number of pictures that were just decoded.
 
@@ -107,6 +154,7 @@ class TrainingData:
         *,
         flips: bool = True,
         split: str = TRAIN,
+        without: Sequence[Pair] = (),
         cache_folder: str | os.PathLike[str] | None = None,
         advance: Callable[[int], None] | None = None,
     ) -> None:
@@ -115,6 +163,17 @@ class TrainingData:
         self.flips = flips
         self.rows = [rows_of(source, split) for source in self.sources]
         self.labels = [merged_labels(source, self.attributes) for source in self.sources]
+        self.held_out_rows = [held_out_rows_of(source, split) for source in self.sources]
+        self.without = tuple(without)
+        for pair in self.without:
+            for index, labels in enumerate(self.labels):
+                has = pair.has(labels, self.attributes)
+                self.rows[index] = self.rows[index][~has[self.rows[index]]]
+                self.held_out_rows[index] = self.held_out_rows[index][
+                    ~has[self.held_out_rows[index]]
+                ]
+                if not len(self.rows[index]):
+                    raise OptionError(f"--without {pair} leaves nothing to train on")
         self.pictures = [
             source.dataset.decoded(resolution, cache_folder, advance=advance)
             for source in self.sources
@@ -123,7 +182,6 @@ class TrainingData:
         weights = [source.weight for source in self.sources]
         self.real = Sampler(sizes, weights, seed, REAL_STREAM)
         self.fake = Sampler(sizes, weights, seed, FAKE_STREAM)
-        self.held_out_rows = [held_out_rows_of(source, split) for source in self.sources]
         there = [index for index, rows in enumerate(self.held_out_rows) if len(rows)]
         self._held_out_sources = np.array(there, dtype=np.int64)
         self._held_out = (
@@ -161,18 +219,47 @@ class TrainingData:
         """Whether there are pictures that are never learnt from."""
         return self._held_out is not None
 
+    @property
+    def held_out_count(self) -> int:
+        """How many pictures are never learnt from."""
+        return sum(map(len, self.held_out_rows))
+
     def with_held_out(self, batch: Batch, positions: NDArray[np.int64]) -> Batch:
         """Return a batch with pictures that are never learnt from, where there are any."""
         if self._held_out is None:
             return batch
-        sample = self._held_out.take(positions)
+        sources, rows, flips = self._held_out_at(self._held_out, positions)
+        pictures = self._pictures(sources, rows, flips)
+        return replace(batch, held_out=pictures, held_out_labels=self._labels(sources, rows))
+
+    def held_out(self, most: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return pictures that are never learnt from, each once, and their labels.
+
+        The sets are in them as often as in the batches.
+
+        Args:
+            most: how many at most.
+        """
+        if self._held_out is None:
+            return torch.zeros(0, 3, 1, 1), {}
+        count = min(most, sum(map(len, self.held_out_rows)))
+        sources, rows, _ = self._held_out_at(self._held_out, positions_of_step(0, count))
+        chosen = list(dict.fromkeys(zip(sources.tolist(), rows, strict=True)))
+        sources = np.array([source for source, _ in chosen], dtype=np.int64)
+        rows = [row for _, row in chosen]
+        pictures = self._pictures(sources, rows, np.zeros(len(rows), np.bool_))
+        return pictures, self._labels(sources, rows)
+
+    def _held_out_at(
+        self, sampler: Sampler, positions: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], list[int], Mask]:
+        sample = sampler.take(positions)
         sources = self._held_out_sources[sample.sources]
         rows = [
             int(self.held_out_rows[source][picture])
             for source, picture in zip(sources, sample.pictures, strict=True)
         ]
-        pictures = self._pictures(sources, rows, sample.flips)
-        return replace(batch, held_out=pictures, held_out_labels=self._labels(sources, rows))
+        return sources, rows, sample.flips
 
     def _pictures(
         self, sources: NDArray[np.int64], rows: Sequence[int], flips: NDArray[np.bool_]

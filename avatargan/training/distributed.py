@@ -38,6 +38,14 @@ class Processes:
         distributed.all_reduce(flag, distributed.ReduceOp.MAX)
         return bool(flag.item())
 
+    def largest(self, here: float) -> float:
+        """Return the largest of a number in all processes; all of them have to ask."""
+        if self.count == 1:
+            return here
+        number = torch.tensor(here, device=self.device, dtype=torch.float64)
+        distributed.all_reduce(number, distributed.ReduceOp.MAX)
+        return float(number.item())
+
     def wait_for_all(self) -> None:
         """Return when all processes have come here."""
         if self.count > 1:

@@ -11,11 +11,12 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from avatargan.errors import DivergenceError
+from avatargan.errors import DivergenceError, OptionError
 from avatargan.networks import ConditionalGenerator
 from avatargan.training import checkpoints
 from avatargan.training.adaptation import LOOK_EVERY
 from avatargan.training.data import Batch, TrainingData, made_ahead, positions_of_step
+from avatargan.training.quality import Judges
 from avatargan.training.run_folder import RunFolder
 from avatargan.training.samples import sample_grid, statistic_batches
 from avatargan.training.stopping import StopRequest
@@ -41,6 +42,9 @@ class Observer(Protocol):
 
     def samples(self, images_seen: int, grid: Any) -> None:
         """Called with each grid of samples."""
+
+    def quality(self, entry: dict[str, Any]) -> None:
+        """Called with each measurement of the average."""
 
 
 @dataclass
@@ -78,7 +82,9 @@ def train(
     """
     settings, processes = trainer.settings, trainer.processes
     clock = _Clock(trainer.images_seen)
-    _catch_up(trainer, data, folder, observer)
+    judges = Judges(data, settings.quality_pictures, settings.seed)
+    _check_adaptation(trainer, data)
+    _catch_up(trainer, data, folder, observer, judges)
     for batch in batches(trainer, data):
         stop.rescue = _rescue(trainer, folder) if clock.step > SLOW_STEP else None
         with clock.timed_step():
@@ -108,10 +114,20 @@ def train(
             return Outcome(seen, stop.signal)
         samples = _due("sample_every", trainer) or done
         if _due("checkpoint_every", trainer) or done:
-            _save(trainer, data, folder, observer, samples=samples)
+            _save(trainer, data, folder, observer, judges, samples=samples)
         elif samples and processes.is_first:
             _draw_samples(trainer, _settled_average(trainer, data), folder, observer)
     return Outcome(trainer.images_seen, None)
+
+
+def _check_adaptation(trainer: Trainer, data: TrainingData) -> None:
+    """Make sure that there is something to see overfitting on.
+
+    Raises:
+        OptionError: there is not.
+    """
+    if trainer.settings.adapt and not data.holds_out:
+        raise OptionError("--adapt needs held-out pictures; leave out --split all")
 
 
 def _asked_to_stop(trainer: Trainer, stop: StopRequest) -> bool:
@@ -126,14 +142,20 @@ def _asked_to_stop(trainer: Trainer, stop: StopRequest) -> bool:
     return processes.any(stop.signal is not None)
 
 
-def _catch_up(trainer: Trainer, data: TrainingData, folder: RunFolder, observer: Observer) -> None:
+def _catch_up(
+    trainer: Trainer,
+    data: TrainingData,
+    folder: RunFolder,
+    observer: Observer,
+    judges: Judges,
+) -> None:
     """Write what belongs to the position that a run begins or goes on from, and is not there.
 
     Nothing was drawn yet at the start, nor where a signal stopped the run in a hurry.
     """
     seen = trainer.images_seen
     if seen == 0 or seen >= trainer.settings.images:
-        _save(trainer, data, folder, observer, samples=True)
+        _save(trainer, data, folder, observer, judges, samples=True)
     elif (
         trainer.processes.is_first
         and _due("sample_every", trainer)
@@ -193,6 +215,7 @@ def _save(
     data: TrainingData,
     folder: RunFolder,
     observer: Observer,
+    judges: Judges,
     *,
     samples: bool,
 ) -> None:
@@ -205,10 +228,31 @@ def _save(
         return
     average = _settled_average(trainer, data)
     write_weights(folder.generator, average.state_dict(), average.metadata())
+    _measure(trainer, judges, average, folder, observer)
     write_weights(folder.critic, trainer.critic.state_dict(), trainer.critic.metadata())
     if samples:
         _draw_samples(trainer, average, folder, observer)
     _save_checkpoint(trainer, folder)
+
+
+def _measure(
+    trainer: Trainer,
+    judges: Judges,
+    average: ConditionalGenerator,
+    folder: RunFolder,
+    observer: Observer,
+) -> None:
+    """Measure the average on held-out pictures, and keep it where it is the best so far."""
+    seen, judge = trainer.images_seen, judges.judge()
+    measured = {entry["images_seen"] for entry in folder.read_quality()}
+    if judge is None or seen == 0 or seen in measured:
+        return
+    entry = {"images_seen": seen, **judge.measure(average)}
+    if entry["kid"] < folder.best_kid():
+        facts = {"images_seen": str(seen), "kid": repr(entry["kid"])}
+        write_weights(folder.best, average.state_dict(), average.metadata() | facts)
+    folder.append_quality(entry)
+    observer.quality(entry)
 
 
 def _rescue(trainer: Trainer, folder: RunFolder) -> Callable[[], object]:

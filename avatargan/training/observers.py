@@ -107,6 +107,22 @@ class ProgressObserver:
             pixels = np.asarray(grid)
             self._events.add_image("samples", pixels, images_seen, dataformats="HWC")
 
+    def quality(self, entry: dict[str, Any]) -> None:
+        """See :class:`avatargan.training.loop.Observer`."""
+        words = [f"kid {entry['kid']:.4g}"]
+        words += [
+            f"{name.removeprefix('as_asked_')} {value:.0%}"
+            for name, value in entry.items()
+            if name.startswith("as_asked_")
+        ]
+        self.say(
+            f"{entry['images_seen']:,} images, average on held-out pictures: {', '.join(words)}"
+        )
+        if self._events is not None:
+            for name, value in entry.items():
+                if name != "images_seen":
+                    self._events.add_scalar(f"held_out_{name}", value, entry["images_seen"])
+
     def close(self) -> None:
         """End the bars and the events."""
         for part in (self._decoding, self._bar, self._events):

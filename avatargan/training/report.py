@@ -8,6 +8,7 @@ from PIL import Image
 
 from avatargan.errors import MissingExtraError
 from avatargan.reports import Report, line_chart
+from avatargan.training.quality import best_of
 from avatargan.training.run_folder import RunFolder
 from avatargan.training.settings import TrainingSettings
 
@@ -23,6 +24,8 @@ _CHARTS: Mapping[str, Mapping[str, str]] = {
     "loss of the classes": {"real": "class_loss_real", "fake": "class_loss_fake"},
 }
 _AFTERWARDS: Mapping[str, Mapping[str, str]] = {
+    "overfitting of the critic": {"seen on held-out pictures": "overfitting"},
+    "strength of the augmentation": {"strength": "augmentation"},
     "learning rate": {"rate": "learning_rate"},
     "images a second": {"speed": "images_per_second"},
 }
@@ -52,6 +55,7 @@ def report_of(folder: RunFolder) -> Report:
     if metrics:
         report.table(("", ""), list(_facts(settings, metrics, config["attributes"]).items()))
     _add_samples(report, folder, settings.sample_psi)
+    _add_quality(report, folder)
     report.heading("Curves")
     try:
         _add_curves(report, metrics, config["attributes"])
@@ -82,6 +86,28 @@ def _facts(
             share = _smoothed(metrics, f"accuracy_fake_{name}")[1][-1]
             facts[f"{name} as asked"] = f"{share:.1%}, in the eyes of the critic"
     return facts
+
+
+def _add_quality(report: Report, folder: RunFolder) -> None:
+    """Show what the averages were worth on held-out pictures."""
+    entries = folder.read_quality()
+    best = best_of(entries)
+    if best is None:
+        return
+    report.heading("Held-out pictures")
+    report.text(
+        "Kernel distance in the tagger's features between held-out pictures and as many drawn with "
+        "their labels, and how often the tagger sees what was asked for; pairs were never seen "
+        f"together in training. The best, of {best['images_seen']:,} images, is in "
+        f"{folder.best.name}. To judge weights use avatargan evaluate."
+    )
+    names = [name for name in entries[-1] if name.startswith("as_asked_")]
+    rows = []
+    for entry in entries:
+        mark = " (best)" if entry is best else ""
+        shares = [f"{entry[name]:.1%}" if name in entry else "" for name in names]
+        rows.append((f"{entry['images_seen']:,}{mark}", f"{entry['kid']:.4g}", *shares))
+    report.table(("images seen", "KID", *(name.removeprefix("as_asked_") for name in names)), rows)
 
 
 def _add_samples(report: Report, folder: RunFolder, psi: float) -> None:

@@ -15,12 +15,13 @@ from avatargan.networks import Critic, Generator
 from avatargan.networks.loading import critic_from_weights, generator_from_weights
 from avatargan.training import checkpoints
 from avatargan.training.checkpoints import read_checkpoint, restore
-from avatargan.training.data import Source, TrainingData
+from avatargan.training.data import Pair, Source, TrainingData
 from avatargan.training.distributed import Processes
 from avatargan.training.finetuning import TransferReport, start_from
 from avatargan.training.refitting import refit_critic, refit_generator
 from avatargan.training.run_folder import RunFolder, git_commit, versions
 from avatargan.training.settings import TrainingSettings
+from avatargan.training.timing import images_within
 from avatargan.training.trainer import Networks, Trainer
 from avatargan.weights import read_weights
 from avatargan.weights_header import CRITIC_ROLE, GENERATOR_ROLE
@@ -115,6 +116,7 @@ def open_data(
             settings.seed,
             flips=settings.flips,
             split=settings.split,
+            without=Pair.read_all(settings.without),
             cache_folder=cache_folder,
             advance=advance,
         )
@@ -133,8 +135,17 @@ def new_run(
     folder: RunFolder,
     processes: Processes,
     initial: Initial | None = None,
+    deadline: float | None = None,
 ) -> Run:
     """Prepare a run from the start.
+
+    Args:
+        settings: of the run.
+        data: the pictures.
+        folder: where it is written.
+        processes: which of the processes this is.
+        initial: weights to start from.
+        deadline: by ``time.monotonic()``; the run is to be as long as ends before it.
 
     Raises:
         WeightsError: weights to start from do not fit.
@@ -147,6 +158,11 @@ def new_run(
     transfers = initialise(networks, initial)
     prepare_device(settings, processes)
     trainer = Trainer(settings, networks, processes)
+    if deadline is not None:
+        settings = dataclasses.replace(
+            settings, images=images_within(trainer, data, folder, deadline)
+        )
+        trainer.settings = settings
     config = {
         "settings": settings.to_json(),
         "sources": [
@@ -257,8 +273,9 @@ def continued_run(
     data: TrainingData,
     folder: RunFolder,
     processes: Processes,
+    deadline: float | None = None,
 ) -> Run:
-    """Prepare a run from its newest checkpoint.
+    """Prepare a run from its newest checkpoint; arguments as of :func:`new_run`.
 
     Raises:
         DatasetError: the pictures are not those that the run began with.
@@ -274,6 +291,11 @@ def continued_run(
     trainer = Trainer(settings, Networks.new(settings, data.attributes), processes)
     path = folder.newest_checkpoint()
     restore(trainer, read_checkpoint(path), path)
+    if deadline is not None:
+        settings = dataclasses.replace(
+            settings, images=images_within(trainer, data, folder, deadline)
+        )
+        trainer.settings = settings
     if processes.is_first:
         folder.rewind(trainer.images_seen)
         places = (str(source.dataset.path.resolve()) for source in data.sources)

@@ -3,6 +3,8 @@
 ======================  =======================================================================
 ``config.json``         every setting, versions, the git commit, the sets and their hashes
 ``metrics.jsonl``       a line of numbers every so many images
+``quality.jsonl``       what the average was worth on held-out pictures, at each checkpoint
+``best.safetensors``    the average that was worth most, to draw with
 ``samples/``            grids of samples over time, named by the images seen
 ``checkpoints/``        what a run goes on from
 ``generator.safetensors``, ``critic.safetensors``   weights to draw, judge and fine-tune with
@@ -13,6 +15,7 @@
 
 import fcntl
 import json
+import math
 import os
 import platform
 import subprocess
@@ -25,10 +28,11 @@ from typing import Any
 
 from PIL import Image
 
-from avatargan.errors import CheckpointError, OptionError, OutputError
+from avatargan.errors import CheckpointError, OptionError, OutputError, WeightsError
 from avatargan.files import read_regular, target_of_temporary, write_atomically
 from avatargan.training import checkpoints
 from avatargan.version import __version__
+from avatargan.weights_header import GENERATOR_ROLE, read_header
 
 _LOCK_FILE = ".lock"
 _VERSIONED = ("torch", "numpy", "pillow", "safetensors")
@@ -49,6 +53,8 @@ class RunFolder:
         self.checkpoints = path / checkpoints.FOLDER
         self.generator = path / "generator.safetensors"
         self.critic = path / "critic.safetensors"
+        self.quality_path = path / "quality.jsonl"
+        self.best = path / "best.safetensors"
         self.report = path / "report.html"
         self.tensorboard = path / "tensorboard"
 
@@ -146,20 +152,34 @@ class RunFolder:
         Raises:
             OutputError: it cannot be written.
         """
-        try:
-            with self.metrics_path.open("ab") as file:
-                file.write(json.dumps(entry).encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            raise OutputError(
-                f"cannot write {self.metrics_path}: {error.strerror or error}"
-            ) from error
+        _append(self.metrics_path, entry)
+
+    def append_quality(self, entry: Mapping[str, Any]) -> None:
+        """Add a line to ``quality.jsonl``; errors as above."""
+        _append(self.quality_path, entry)
 
     def read_metrics(self) -> list[dict[str, Any]]:
         """Return the lines of ``metrics.jsonl``; one that a killed process left half is dropped."""
+        return self._read_lines(self.metrics_path)
+
+    def read_quality(self) -> list[dict[str, Any]]:
+        """Return the lines of ``quality.jsonl``, likewise."""
+        return self._read_lines(self.quality_path)
+
+    def best_kid(self) -> float:
+        """Return the distance of the best average so far; infinite where there is none.
+
+        It is written in the file itself, so that the two can never differ.
+        """
+        try:
+            return float(read_header(self.best, GENERATOR_ROLE).metadata["kid"])
+        except (WeightsError, KeyError, ValueError):
+            return math.inf
+
+    @staticmethod
+    def _read_lines(path: Path) -> list[dict[str, Any]]:
         entries = []
-        content = self.metrics_path.read_bytes() if self.metrics_path.exists() else b""
+        content = path.read_bytes() if path.exists() else b""
         for line in content.splitlines():
             try:
                 entry = json.loads(line)
@@ -170,10 +190,13 @@ class RunFolder:
         return entries
 
     def rewind(self, images_seen: int) -> None:
-        """Forget the metrics and samples after a position: they will come again."""
-        kept = [entry for entry in self.read_metrics() if entry["images_seen"] <= images_seen]
-        lines = "".join(json.dumps(entry) + "\n" for entry in kept)
-        write_atomically(self.metrics_path, lines)
+        """Forget the lines and samples after a position: they will come again."""
+        for path in (self.metrics_path, self.quality_path):
+            entries = self._read_lines(path)
+            if path == self.quality_path and not path.exists():
+                continue
+            kept = [entry for entry in entries if entry["images_seen"] <= images_seen]
+            write_atomically(path, "".join(json.dumps(entry) + "\n" for entry in kept))
         for path in self.list_samples():
             if int(path.stem) > images_seen:
                 path.unlink(missing_ok=True)
@@ -191,6 +214,17 @@ class RunFolder:
         if not self.samples.is_dir():
             return []
         return sorted(path for path in self.samples.glob("*.png") if path.stem.isdigit())
+
+
+def _append(path: Path, entry: Mapping[str, Any]) -> None:
+    """Add a line to a file, and see to it that it is on the disk."""
+    try:
+        with path.open("ab") as file:
+            file.write(json.dumps(entry).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 def versions() -> dict[str, str]:

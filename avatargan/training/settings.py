@@ -107,6 +107,17 @@ class TrainingSettings:
     critic_first: int = _setting(
         0, "images at the start from which the critic alone learns", least=0
     )
+    without: str = _setting(
+        "",
+        "choices that are left out wherever they come together, to see whether they are drawn all "
+        "the same: hair=pink,eyes=green; several with semicolons",
+    )
+    quality_pictures: int = _setting(
+        500,
+        "held-out pictures that the average is measured on at each checkpoint, the best being "
+        "kept; 0: never",
+        least=0,
+    )
     split: str = _setting(
         "train",
         "train on the pictures of that split, a tenth being kept for evaluation, or on all",

@@ -12,6 +12,7 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
 from avatargan.attributes import Taxonomy
+from avatargan.errors import OptionError
 from avatargan.networks import ConditionalCritic, ConditionalGenerator
 from avatargan.training.adaptation import LOOK_EVERY, adapted, overfitting
 from avatargan.training.augmentation import Augmentation, AugmentationSettings
@@ -120,7 +121,10 @@ class Trainer:
             network.to(self.device, memory_format=memory_format)  # type: ignore[call-overload]
             network.train().requires_grad_(True)
         self.generator, self.critic = networks.generator, networks.critic
-        for layer in self.critic.early_layers(settings.freeze_critic):
+        frozen = self.critic.early_layers(settings.freeze_critic)
+        if settings.freeze_critic and not frozen:
+            raise OptionError(f"--freeze-critic: the critic of {settings.network} has no blocks")
+        for layer in frozen:
             layer.requires_grad_(False)
         self._learning = [values for values in self.critic.parameters() if values.requires_grad]
         self.strength = torch.zeros((), device=self.device)

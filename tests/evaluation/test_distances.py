@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from scipy.linalg import sqrtm
 
 from avatargan.evaluation.frechet import FeatureStatistics, frechet_distance
-from avatargan.evaluation.kernel import kernel_distance
 from avatargan.evaluation.memorisation import are_copies, memorisation, nearest_training
 from avatargan.evaluation.precision_recall import precision_recall
+from avatargan.kernel_distance import kernel_distance
 
 seeds = st.integers(0, 2**32 - 1)
 

@@ -25,6 +25,7 @@ WATCHED = (
     (RunFolder, "write_config"),
     (RunFolder, "write_samples"),
     (RunFolder, "append_metrics"),
+    (RunFolder, "append_quality"),
     (checkpoints, "write_checkpoint"),
     (loop, "write_weights"),
 )

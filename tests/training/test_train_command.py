@@ -69,7 +69,7 @@ def test_a_run_leaves_all_that_it_promises(trained):
 def test_the_report_shows_curves_and_grids_and_loads_nothing(trained):
     page = (trained[0] / "report.html").read_text()
     assert page.count("data:image/webp;base64,") == 3
-    assert page.count("<svg") == 8
+    assert page.count("<svg") == 9
     assert not re.search(r'(src|href)="(?!data:|#)', page)
 
 

@@ -33,6 +33,7 @@ TINY: dict[str, Any] = {
     "threads": 1,
     "precision": "fp32",
     "tensorboard": "off",
+    "quality_pictures": 0,
 }
 
 
@@ -49,6 +50,9 @@ class Silent:
         self.entries.append(entry)
 
     def samples(self, images_seen: int, grid: Any) -> None:
+        pass
+
+    def quality(self, entry: dict[str, Any]) -> None:
         pass
 
 
