@@ -17,6 +17,7 @@ from avatargan.pipeline import AvatarPipeline
 from avatargan.recipe import (
     Recipe,
     SeedStep,
+    SliderStep,
     TowardsStep,
     changed,
     encode_w,
@@ -24,6 +25,7 @@ from avatargan.recipe import (
     vary,
     with_steps,
 )
+from avatargan.web.site import add_sliders
 
 HERE = Path(__file__).parent
 NODE_MODULES = HERE.parent / "js" / "node_modules" / "onnxruntime-web"
@@ -68,7 +70,7 @@ def walked(pipe: AvatarPipeline) -> list[Wish]:
     numbers = np.random.default_rng(2)
     w = encode_w(numbers.standard_normal(pipe.generator.w_dim).astype(np.float32))
     two = encode_w(numbers.standard_normal((2, pipe.generator.w_dim)).astype(np.float32))
-    (first, other) = pipe.recipes([5, LARGEST_SEED], psi=0.5, size=32)
+    (first, other) = pipe.recipes([5, LARGEST_SEED], psi=0.5, size=pipe.sizes[0])
     blocks = pipe.generator.blocks_of_w
     leaning = with_steps(
         first,
@@ -78,6 +80,18 @@ def walked(pipe: AvatarPipeline) -> list[Wish]:
     )
     fitted = changed(first, seed=None, w=two)
     recipes = [fitted, *vary(fitted, 0.2, 2), leaning, *vary(leaning, 0.125, 1, start=3)]
+    return [json.loads(recipe.to_json()) for recipe in recipes]
+
+
+def slid(pipe: AvatarPipeline) -> list[Wish]:
+    """Characters at the end of each slider, and one moved along all of them."""
+    (recipe,) = pipe.recipes([11], size=128)
+    sha256 = pipe.directions.sha256
+    steps = [
+        SliderStep(slider=name, amount=slider.maximum, directions=sha256)
+        for name, slider in pipe.directions.items()
+    ]
+    recipes = [*(with_steps(recipe, step) for step in steps), with_steps(recipe, *steps)]
     return [json.loads(recipe.to_json()) for recipe in recipes]
 
 
@@ -124,12 +138,14 @@ def test_fifty_characters_of_the_shipped_weights_are_those_of_python(
     pipe: AvatarPipeline, tmp_path: Path
 ) -> None:
     export_onnx(tmp_path / "models", only=["mapping", "synthesis", "upscaler"])
+    add_sliders(tmp_path / "models", pipe)
     numbers = np.random.default_rng(5).integers(0, LARGEST_SEED, 50, endpoint=True)
     seeds = [int(seed) for seed in numbers]
     wishes = [
         {"seeds": seeds[start::3], "psi": psi, "size": size}
         for start, (psi, size) in enumerate([(0.7, 128), (1.0, 256), (0.5, 512)])
     ]
+    wishes += [*walked(pipe), *slid(pipe)]
     recipes = draw_in_node(tmp_path / "models", wishes, tmp_path / "drawn")
     assert recipes == recipes_of_python(pipe, wishes)
     check_pictures(pipe, tmp_path / "drawn", recipes)
