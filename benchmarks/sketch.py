@@ -42,12 +42,15 @@ def main() -> None:
     parser.add_argument("--networks", type=Path, help="a folder that train-sketch made")
     parser.add_argument("--faces", type=Path, nargs="*", default=[], help="sets of real faces")
     parser.add_argument("--count", type=int, default=100, help="lines of each kind")
+    parser.add_argument(
+        "--follow", type=float, nargs="*", default=[0.0, 0.5, 1.0], help="how strictly, in turn"
+    )
     parser.add_argument("--sheet", type=Path, help="only write the contact sheet of the sketches")
     given = parser.parse_args()
     pipeline = AvatarPipeline.load(device="cpu")
     sketcher = Sketcher.load(pipeline, given.networks)
     if given.sheet:
-        contact_sheet(sketcher).save(given.sheet, quality=62, method=6)
+        contact_sheet(sketcher).save(given.sheet, quality=50, method=6)
         return
     rivals = rival_pictures(pipeline)
     hand = Hand(torch.Generator().manual_seed(5))
@@ -56,18 +59,32 @@ def main() -> None:
     )
     pictures = np.stack([np.asarray(avatar.image) for avatar in own])
     strokes = hand.lines(luminance(to_unit(pictures)))
-    report("own unseen characters", [as_image(each) for each in strokes], sketcher, rivals)
+    report(
+        "own unseen characters",
+        [as_image(each) for each in strokes],
+        sketcher,
+        rivals,
+        given.follow,
+    )
     bent = Hand(torch.Generator().manual_seed(6))(luminance(to_unit(pictures)))
-    report("the same by many hands", [as_image(each) for each in bent], sketcher, rivals)
+    report(
+        "the same by many hands", [as_image(each) for each in bent], sketcher, rivals, given.follow
+    )
     for path in given.faces:
         faces = open_dataset(path).split(TEST)
         step = max(1, len(faces) // given.count)
         some = [to_unit(resized(faces.picture(row))) for row in range(0, len(faces), step)]
         lines = hand.lines(luminance(torch.cat(some[: given.count])))
-        report(f"unseen faces, {path.stem}", [as_image(each) for each in lines], sketcher, rivals)
+        report(
+            f"unseen faces, {path.stem}",
+            [as_image(each) for each in lines],
+            sketcher,
+            rivals,
+            given.follow,
+        )
     sketches = [drawn for each in read_sketches() if (drawn := layer(each, "lines"))]
-    report("the 40 sketches", sketches, sketcher, rivals)
-    mirrored(sketches, sketcher)
+    report("the 40 sketches", sketches, sketcher, rivals, given.follow)
+    mirrored(sketches, sketcher, given.follow)
     colours(sketches, sketcher)
     speed(sketches[0], sketcher)
 
@@ -107,11 +124,17 @@ def shares(picture: Tensor, sketch: Image.Image, rivals: Tensor) -> list[float]:
     return found
 
 
-def report(name: str, sketches: list[Image.Image], sketcher: Sketcher, rivals: Tensor) -> None:
-    """Print how well clean, middle and exact follow some sketches."""
-    for follow in (0.0, 0.5, 1.0):
+def report(
+    name: str,
+    sketches: list[Image.Image],
+    sketcher: Sketcher,
+    rivals: Tensor,
+    strictness: list[float],
+) -> None:
+    """Print how well pictures follow some sketches, from clean to exact."""
+    for follow in strictness:
         found, follows = [], []
-        for sketch in tqdm(sketches, desc=f"{name}, follow {follow}", leave=False):
+        for sketch in tqdm(sketches, desc=f"{name}, follow {follow}", leave=False, mininterval=9):
             avatar = sketcher.sketch(sketch, follow=follow, size=128).avatars[0]
             picture = to_unit(np.asarray(avatar.image)[None])
             found.append(shares(picture, sketch, rivals))
@@ -124,9 +147,9 @@ def report(name: str, sketches: list[Image.Image], sketcher: Sketcher, rivals: T
         )
 
 
-def mirrored(sketches: list[Image.Image], sketcher: Sketcher) -> None:
+def mirrored(sketches: list[Image.Image], sketcher: Sketcher, strictness: list[float]) -> None:
     """Print how often a mirrored sketch gives the mirrored picture, rather than the same one."""
-    for follow in (0.0, 0.5, 1.0):
+    for follow in strictness:
         right = 0
         for sketch in sketches:
             pictures = [

@@ -1,6 +1,7 @@
 """What dabs of colour are for: the hair, the eyes, or the picture alone."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -11,6 +12,24 @@ from avatargan.sketching.reading import LABELS, STROKES_SIZE, Sketch
 EYES = (0.2, 0.36, 0.8, 0.64)
 #: Where the face is: middle across and down, and half its width and height.
 FACE = (0.5, 0.58, 0.3, 0.32)
+#: Of parts that no attribute tells the colour of, RGB in [0, 1].
+USUAL = {"skin": (0.99, 0.88, 0.8), "ground": (0.97, 0.97, 0.98)}
+#: What somebody dabs who means one of these, RGB in [0, 1]; in pictures they are more muted.
+NAMED = {
+    "aqua": (0.21, 0.79, 0.76),
+    "black": (0.17, 0.15, 0.19),
+    "blonde": (0.95, 0.81, 0.42),
+    "blue": (0.24, 0.48, 0.91),
+    "brown": (0.52, 0.33, 0.23),
+    "gray": (0.6, 0.62, 0.65),
+    "green": (0.27, 0.7, 0.35),
+    "orange": (0.95, 0.54, 0.18),
+    "pink": (0.96, 0.56, 0.72),
+    "purple": (0.55, 0.35, 0.84),
+    "red": (0.87, 0.23, 0.25),
+    "white": (0.98, 0.98, 0.99),
+    "yellow": (0.96, 0.84, 0.2),
+}
 #: Fewer dabbed pixels say nothing.
 FEWEST_PIXELS = 4
 
@@ -30,14 +49,36 @@ def wanted_choices(
     choices = {}
     for part, where in _parts(sketch).items():
         colours = sketch.hints[0].permute(1, 2, 0)[where]
-        known = palette.get(part)
+        known = {name: NAMED.get(name, rgb) for name, rgb in palette.get(part, {}).items()}
         if not known or len(colours) < FEWEST_PIXELS:
             continue
-        wanted = to_lab(colours.median(0).values[None])
-        table = to_lab(torch.tensor(list(known.values())))
+        wanted = _as_named(colours.median(0).values[None])
+        table = _as_named(torch.tensor(list(known.values())))
         nearest = int((table - wanted).square().sum(1).argmin())
         choices[part] = list(known)[nearest]
     return choices
+
+
+def with_labels(
+    sketch: Sketch,
+    palette: Mapping[str, Mapping[str, tuple[float, float, float]]],
+    choices: Mapping[str, str],
+) -> Sketch:
+    """Return a sketch in which parts that were marked without a colour have that of the character.
+
+    Args:
+        sketch: with its labels.
+        palette: the colour of each choice, as above.
+        choices: those of the character, by attribute.
+    """
+    hints, dabbed = sketch.hints.clone(), sketch.dabbed.clone()
+    for place, part in enumerate(LABELS):
+        colour = USUAL.get(part) or palette.get(part, {}).get(choices.get(part, ""))
+        where = (sketch.labels[0, place] > 0.5) & (sketch.dabbed[0, 0] < 0.5)
+        if colour is not None and bool(where.any()):
+            hints[0, :, where] = torch.tensor(colour)[:, None]
+            dabbed[0, 0, where] = 1.0
+    return replace(sketch, hints=hints, dabbed=dabbed)
 
 
 def _parts(sketch: Sketch) -> dict[str, Tensor]:
@@ -57,6 +98,16 @@ def _parts(sketch: Sketch) -> dict[str, Tensor]:
         "hair": free & ~in_face & (y < 0.9),
     }
     return {part: (dabbed & labelled[names.index(part)]) | where for part, where in parts.items()}
+
+
+def _as_named(colours: Tensor) -> Tensor:
+    """Return colours ``[N, 3]`` as one names them: by hue above all, whether bright or muted.
+
+    What is called blue hair in pictures is greyish; a dab of blue is not.
+    """
+    lab = to_lab(colours)
+    chroma = lab[:, 1:].norm(dim=1, keepdim=True).clamp(min=1)
+    return torch.cat([0.2 * lab[:, :1], lab[:, 1:] / chroma.sqrt()], dim=1)
 
 
 def _like_skin(colours: Tensor) -> Tensor:

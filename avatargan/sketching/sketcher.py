@@ -23,7 +23,7 @@ from avatargan.sketching.following import (
     luminance,
     stroke_map,
 )
-from avatargan.sketching.hints import wanted_choices
+from avatargan.sketching.hints import wanted_choices, with_labels
 from avatargan.sketching.painter import PAINTED_SIZE, Painter
 from avatargan.sketching.painting import load_painter, paint, with_ink
 from avatargan.sketching.reading import Sketch, read_sketch
@@ -215,7 +215,8 @@ class Sketcher:
     def _painted(
         self, recipe: Recipe, character: Tensor, sketch: Sketch, strength: float, size: int
     ) -> SketchedAvatar:
-        picture = paint(self.painter, sketch, at_size(character, PAINTED_SIZE), strength)
+        coloured = with_labels(sketch, self.finder.palette, recipe.attributes)
+        picture = paint(self.painter, coloured, at_size(character, PAINTED_SIZE), strength)
         pixels = self.pipeline.renderer.enlarge(picture[0].numpy(), size)
         image = Image.fromarray(with_ink(pixels, sketch, strength))
         follows = _follows(to_planes(image), sketch)

@@ -190,6 +190,18 @@ def test_dabs_choose_colours_by_label_and_by_place(sketcher: Sketcher) -> None:
     assert labelled.avatars[0].recipe.attributes["hair"] == "red"
 
 
+def test_a_part_that_is_marked_without_a_colour_has_that_of_the_character(
+    sketcher: Sketcher,
+) -> None:
+    sketcher.finder.palette = {"hair": {"red": (0.9, 0.1, 0.1), "green": (0.1, 0.7, 0.2)}}
+    labels = Image.new("RGBA", (128, 128))
+    labels.paste((*LABELS["hair"], 255), (48, 4, 80, 20))
+    made = sketcher.sketch(_face(), labels=labels, follow=1, size=128, attributes={"hair": "red"})
+    red, green, _ = np.asarray(made.avatars[0].image)[8:14, 56:72].reshape(-1, 3).mean(0)
+    assert red > 150
+    assert green < 90
+
+
 def test_the_same_sketch_gives_the_same_character(sketcher: Sketcher) -> None:
     first, second = (sketcher.sketch(_face(), follow=0.7, size=64) for _ in range(2))
     assert first.avatars[0].to_png() == second.avatars[0].to_png()

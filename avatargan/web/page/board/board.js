@@ -392,9 +392,9 @@ export function mountBoard(element, { backend, facts, translate, labelOf = asWor
     const several = toggle({
       label: say("several"), checked: Boolean(state.proposals), changed: (on) => set({ proposals: on }, true),
     });
-    const keepButton = button({ label: say("keep"), symbol: "heart", class: "primary", onclick: () => wanted(onResult) });
+    const keepButton = button({ label: say("keep"), symbol: "heart", class: "primary", disabled: true, onclick: () => wanted(onResult) });
     const download = button({
-      label: say("download"), symbol: "download",
+      label: say("download"), symbol: "download", disabled: true,
       onclick: () => wanted((picture) => save(picture.png, "sketch.png")),
     });
     const seen = h("ul", { class: "board-seen", "aria-label": say("seen") });
