@@ -9,6 +9,7 @@ files such as those of the shared data; their results are ranked by lines among 
 
 import argparse
 import io
+import sys
 import tarfile
 import time
 from collections.abc import Iterator
@@ -72,6 +73,7 @@ def _own_samples(
         found = edit.avatar.recipe.attributes
         kept.append([found[name] == avatar.recipe.attributes[name] for name in ("hair", "eyes")])
         pairs.append((original, edit.avatar.image))
+        print(f"  seed {seed}: {edit.share:.3f}, {busy[-1]:.1f} s", file=sys.stderr, flush=True)
     print(f"{count} own samples, {steps} steps; distances as shares of random avatars'")
     for name, figures in (("encoder alone", first), ("refined", rows)):
         mean, worst = np.mean(figures, axis=0), np.max(figures, axis=0)
@@ -103,6 +105,7 @@ def _real_pictures(
         ranks.append(float((distances(critic, others, target).lines > own).float().mean()))
         shares.append((edit.share, edit.pixels, edit.lines))
         words.append(edit.verdict)
+        print(f"  {edit.share:.3f}, lines {ranks[-1]:.0%}", file=sys.stderr, flush=True)
         pairs.append((edit.original, edit.avatar.image))
     mean = np.mean(shares, axis=0)
     print(f"{len(shares)} pictures of {tar.name}")
@@ -132,3 +135,7 @@ def _sheet(pairs: list[tuple[Image.Image, Image.Image]], columns: int = 6) -> Im
         for place, picture in enumerate(pair):
             sheet.paste(picture.resize((128, 128)), (left + place * 130, top))
     return sheet
+
+
+if __name__ == "__main__":
+    main()

@@ -88,13 +88,13 @@ def _as_json(slider: "Slider") -> dict[str, Any]:
 
 def _table(directions: "Directions") -> list[str]:
     width = max(len(name) for name in directions)
-    lines = [f"{'slider':<{width}}   range          changes"]
+    lines = [f"{'slider':<{width}}   {'range':<14}   changes"]
     for slider in directions.values():
         effects = slider.effect.get("side_effects_percent", {})
         worst = max(effects, key=effects.__getitem__, default=None)
-        side = "" if worst is None else f" (side effect: {worst} {effects[worst]:g} %)"
+        side = "" if worst is None else f" (side effect: {worst} {effects[worst]:.0f} %)"
         extent = f"{slider.minimum:+g} to {slider.maximum:+g}"
-        lines.append(f"{slider.name:<{width}}   {extent:<12}   {slider.changes}{side}")
+        lines.append(f"{slider.name:<{width}}   {extent:<14}   {slider.changes}{side}")
     return lines
 
 
