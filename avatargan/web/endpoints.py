@@ -20,7 +20,8 @@ from avatargan.editing.pictures import Edit
 from avatargan.errors import AvatarGanError, OptionError, PictureError, RecipeError
 from avatargan.pipeline import DEFAULT_PSI, Avatar
 from avatargan.recipe import LARGEST_PSI, Recipe
-from avatargan.web.schemas import sliders_of
+from avatargan.sketching import DEFAULT_FOLLOW
+from avatargan.web.schemas import SketchesOut, sliders_of
 from avatargan.web.service import AvatarService
 
 #: A list that is longer is not looked into.
@@ -154,6 +155,46 @@ def _add_endpoints(service: AvatarService) -> None:
         (drawn,) = _answer(lambda: [result.avatar])
         return drawn | result.as_json()
 
+    def sketch(
+        png: str,
+        hints: str | None = None,
+        labels: str | None = None,
+        attributes: dict[str, str] | None = None,
+        follow: float = DEFAULT_FOLLOW,
+        count: int = 1,
+        size: int | None = None,
+    ) -> dict[str, Any]:
+        """Turn drawn lines into avatars.
+
+        Parameters:
+            png: a picture file in base64: dark lines on light ground or on transparency.
+            hints: dabs of colour on transparency, likewise.
+            labels: what the dabs are for, likewise.
+            attributes: choices by name; "any" follows the hints.
+            follow: 0 a clean character, 1 exactly the lines.
+            count: how many proposals; the best is the first.
+            size: side in pixels; the largest where it is left out.
+
+        Returns:
+            {"avatars": [{"png", "recipe", "painted", "follows"}, ...], "seen": {...},
+            "remark": ...}.
+        """
+        with _refused():
+            if attributes is not None and not isinstance(attributes, dict):
+                raise OptionError('attributes must be an object such as {"hair": "pink"}')
+            most = service.limits.body_bytes
+            files = [
+                None if text is None else decode_base64(text, most) for text in (png, hints, labels)
+            ]
+            result = service.sketch(
+                *files,
+                follow=_number(follow, "follow"),
+                count=_integer(count, "count"),
+                size=size,
+                attributes={str(name): str(each) for name, each in (attributes or {}).items()},
+            )
+        return SketchesOut.of(result).model_dump(mode="json")
+
     def sliders() -> dict[str, Any]:
         """Tell which sliders there are.
 
@@ -204,7 +245,17 @@ def _add_endpoints(service: AvatarService) -> None:
             "largest_psi": LARGEST_PSI,
         }
 
-    for function in (create, variations, recolour, mix, edit, sliders, restore, attributes):
+    for function in (
+        create,
+        variations,
+        recolour,
+        mix,
+        edit,
+        sketch,
+        sliders,
+        restore,
+        attributes,
+    ):
         api(function, api_name=function.__name__)
 
 

@@ -8,8 +8,10 @@ import pytest
 from fastapi import FastAPI
 from gradio_client import Client
 from gradio_client.exceptions import AppError
+from PIL import Image, ImageDraw
 
 from avatargan import AvatarPipeline
+from avatargan.recipe import encode_png
 from avatargan.web.gradio_queue import complete_queue
 from avatargan.web.waiting import current_waiter
 
@@ -27,6 +29,7 @@ def test_the_endpoints_are_named_and_nothing_else_is_offered(api: Client):
         "/recolour",
         "/mix",
         "/edit",
+        "/sketch",
         "/sliders",
         "/restore",
         "/attributes",
@@ -135,3 +138,17 @@ def test_what_is_drawn_for_a_caller_that_has_left_is_dropped():
         await asyncio.wait_for(drawing, 30)
 
     asyncio.run(run())
+
+
+def test_a_sketch_becomes_avatars_and_an_empty_one_is_refused(api: Client):
+    page = Image.new("RGB", (64, 64), "white")
+
+    def sent() -> str:
+        return base64.b64encode(encode_png(page)).decode()
+
+    with pytest.raises(AppError, match="empty"):
+        api.predict(png=sent(), api_name="/sketch")
+    ImageDraw.Draw(page).ellipse((14, 8, 50, 54), outline="black")
+    result = api.predict(png=sent(), follow=0, size=128, count=2, api_name="/sketch")
+    assert [avatar["painted"] for avatar in result["avatars"]] == [False, False]
+    assert result["seen"].keys() >= {"long hair"}
