@@ -5,8 +5,8 @@ import { h, newId } from "./dom.js";
 import { attributeName, choiceName, text } from "./language.js";
 
 // value: a choice or "any"; unwanted: choices that are left out while it is "any".
-// changed({value, unwanted}). withAny: whether "any" is one of them. extra: stands beside the title.
-export function choiceField({ attribute, choices, value, unwanted = [], changed, withAny = true, withNot = true, label, extra = null }) {
+// changed({value, unwanted}). experimental: choices that are marked so. withAny: whether "any" is one of them. extra: stands beside the title.
+export function choiceField({ attribute, choices, value, unwanted = [], experimental = [], changed, withAny = true, withNot = true, label, extra = null }) {
   const group = newId("choice");
   const coloured = choices.some((choice) => colourOf(choice));
   let current = { value, unwanted: [...unwanted] };
@@ -56,7 +56,12 @@ export function choiceField({ attribute, choices, value, unwanted = [], changed,
             "aria-hidden": "true",
           })
         : null,
-      h("span", { class: coloured ? "chip-name hidden" : "chip-name" }, words),
+      h(
+        "span",
+        { class: coloured ? "chip-name hidden" : "chip-name" },
+        words,
+        experimental.includes(choice) ? h("small", { class: "experimental" }, ` ${text("experimental")}`) : null,
+      ),
     );
   }
 

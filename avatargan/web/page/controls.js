@@ -12,10 +12,11 @@ export function buildControls({ studio }) {
     studio.draw();
   } });
 
-  const fields = Object.entries(facts.attributes).map(([name, { choices }]) =>
+  const fields = Object.entries(facts.attributes).map(([name, { choices, experimental }]) =>
     choiceField({
       attribute: name,
       choices,
+      experimental,
       value: studio.settings.attributes[name],
       unwanted: studio.settings.unwanted[name],
       changed: ({ value, unwanted }) =>

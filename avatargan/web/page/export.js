@@ -101,9 +101,9 @@ export default {
         return;
       }
       settings.replaceChildren(
-        ...Object.entries(facts.attributes).map(([name, { choices }]) =>
+        ...Object.entries(facts.attributes).map(([name, { choices, experimental }]) =>
           choiceField({
-            attribute: name, choices, value: state.attributes[name], withNot: false,
+            attribute: name, choices, experimental, value: state.attributes[name], withNot: false,
             changed: ({ value }) => {
               state.attributes[name] = value;
               changed();

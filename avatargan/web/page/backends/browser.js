@@ -72,7 +72,9 @@ export function createBackend({ root = new URL("../", import.meta.url) } = {}) {
     const described = Object.entries(index.attributes).map(([name, choices]) => {
       const offered = choices.filter((choice) => choice !== index.unknown);
       const identity = name === index.identity;
-      return [name, { choices: offered, default: identity ? offered[0] : "any", identity }];
+      const experimental = index.excluded_from_any?.[name] ?? [];
+      const usual = identity ? offered[0] : "any";
+      return [name, { choices: offered, default: usual, identity, experimental }];
     });
     return {
       attributes: Object.fromEntries(described),
