@@ -14,8 +14,8 @@ from PIL import Image
 from avatargan.morph.easing import Times
 from avatargan.morph.schedule import even_times
 
-#: Each draws every frame once, small. One brings the unevenness from 0.5 to 0.16, three to 0.05.
-ROUNDS = 3
+#: Each draws every frame once, small.
+ROUNDS = 4
 
 # sRGB (IEC 61966-2-1) to CIE XYZ, divided by the white point D65.
 _SRGB_TO_XYZ = np.array(

@@ -262,7 +262,7 @@ def test_training_writes_weights_and_those_of_the_folds(material, tmp_path):
     assert main(arguments(material, out, *boxed, "--folds", "2")) == 0
     written = [load_file(path) for path in (out, fold_path(out, 0), fold_path(out, 1))]
     # What learned from other pictures is another network.
-    assert not torch.equal(written[1]["close.answer.bias"], written[2]["close.answer.bias"])
+    assert any(not torch.equal(tensor, written[2][name]) for name, tensor in written[1].items())
     load_face_networks(out)
     again = tmp_path / "again.safetensors"
     assert main(arguments(material, again, *boxed)) == 0

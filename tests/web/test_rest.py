@@ -308,6 +308,7 @@ def test_the_openapi_description_lists_every_route(client):
         "/api/v1/avatars/variations",
         "/api/v1/avatars/recolourings",
         "/api/v1/mixes",
+        "/api/v1/sketches",
         "/api/v1/edits",
         "/api/v1/sliders",
         "/api/v1/exports",
