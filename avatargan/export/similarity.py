@@ -17,8 +17,8 @@ Fingerprint = NDArray[np.uint64]
 #: at psi 0.7 the six nearest pairs (6 to 9 bits) show one face each to the eye, from 10 bits on
 #: some show two; half of all pairs differ in 75 or more.
 NEAR_DUPLICATE_BITS = 9
-#: And in at most this many of the 256 bits of colour. Of twenty hardly visible variations none changed
-#: more than 3, black hair made green 23 to 43.
+#: And in at most this many of the 256 bits of colour. Of twenty hardly visible variations none
+#: changed more than 3; black hair made green changed 23 to 43.
 NEAR_COLOUR_BITS = 10
 #: By so much, of 255, a channel has to be above another.
 _CLEARLY = 16

@@ -171,7 +171,8 @@ async function openAddress({ studio, backend }, byHand) {
   const link = readLink(location.hash);
   const session = byHand ? null : readSession();
   if (session && (!link || session.link === location.hash)) {
-    const set = await studio.openRecipes(session.recipes, { title: session.title });
+    // A reload may have cut them short before they were remembered.
+    const set = await studio.openRecipes(session.recipes, { title: session.title, remember: true });
     const chosen = set?.pictures[session.chosen];
     if (chosen) studio.choose(chosen);
     if (set) return;

@@ -20,7 +20,8 @@ export default {
             translate: text,
             labelOf: (attribute, choice) => (choice === undefined ? attributeName(attribute) : choiceName(choice)),
             onResult: (pictures) => {
-              context.studio.openPictures([pictures].flat(), "sketch_result_title");
+              const set = context.studio.openPictures([pictures].flat(), "sketch_result_title");
+              context.addFavourite(set.pictures[0]);
               context.go("create");
             },
           });

@@ -23,7 +23,7 @@ const PROPOSALS = 4;
 const HAIR_TO_START = "#8a5cc8";
 const DEFAULTS = {
   tool: "pencil", width: 0.012, mirror: false, guide: true, lines: true, colours: true,
-  colour: HAIR_TO_START, part: "hair", anyColour: false, follow: 0.5, attributes: {},
+  colour: HAIR_TO_START, part: "hair", anyColour: false, follow: 0.1, attributes: {},
 }
 // Colours that hair, eyes and skin have in drawings.
 const SWATCHES = [
@@ -278,7 +278,7 @@ export function mountBoard(element, { backend, facts, translate, labelOf = asWor
     } catch (error) {
       failed(error);
     } finally {
-      parts.keep.disabled = parts.download.disabled = false;
+      parts.keep.disabled = parts.download.disabled = !board.answer;
     }
   }
 
