@@ -92,7 +92,7 @@ export function mountBoard(element, { backend, facts, translate, labelOf = asWor
     board.answer = answer;
     for (const url of board.urls ?? []) URL.revokeObjectURL(url);
     board.urls = answer?.pictures.map(({ png }) => URL.createObjectURL(png)) ?? [];
-    board.chosen = 0;
+    if (!(board.chosen < (answer?.pictures.length ?? 0))) board.chosen = 0;
     showResult();
   }
 
