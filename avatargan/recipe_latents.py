@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from avatargan.editing.directions import Directions, Slider
     from avatargan.networks import ConditionalGenerator
 
+#: The w of a character has numbers of a few units; squares of far larger ones overflow.
+LARGEST_W = 1e6
+
 #: Returns the directions of the loaded weights; errors where there are none.
 DirectionsOf = Callable[[], "Directions"]
 
@@ -86,7 +89,8 @@ class RecipeLatents:
             ``[w_dim]``, or ``[blocks, w_dim]`` where a step acts on some blocks only.
 
         Raises:
-            RecipeError: a step needs other directions, other layers or another width of w.
+            RecipeError: a step needs other directions, other layers or another width of w, or goes
+                too far.
         """
         w = self.truncated(self.start_of(recipe), recipe)
         for step in recipe.steps:
@@ -96,6 +100,8 @@ class RecipeLatents:
                 w = self._slider(step).apply(w, step.amount)
             else:
                 w = self._towards_character(w, step)
+        if not np.all(np.abs(w) <= LARGEST_W):
+            raise RecipeError("the steps of this recipe lead beyond what these weights can draw")
         return w
 
     def check(self, recipe: Recipe) -> None:
@@ -175,7 +181,12 @@ class RecipeLatents:
             raise RecipeError(
                 f"there is no slider '{step.slider}' in the directions of this recipe"
             )
-        return directions[step.slider]
+        slider = directions[step.slider]
+        try:
+            slider.check(step.amount)
+        except OptionError as error:  # far beyond its range the networks give no numbers
+            raise RecipeError(f"this recipe takes a slider too far: {error}") from error
+        return slider
 
     def _check_layers(self, step: TowardsStep) -> None:
         blocks = self.generator.blocks_of_w

@@ -110,6 +110,9 @@ def test_what_cannot_be_walked_is_refused_before_it_is_drawn(tiny, recipe):
             slider="hair length", amount=1, directions="cd" * 32
         ),
         "no slider 'mood'": SliderStep(slider="mood", amount=1, directions=HASH),
+        "takes a slider too far: hair length goes from": SliderStep(
+            slider="hair length", amount=99, directions=HASH
+        ),
         "layers 0 to 3": TowardsStep(towards=recipe, strength=1, layers=(0, 4)),
         "has 23 numbers": TowardsStep(towards=encode_w(np.zeros(23)), strength=1),
     }

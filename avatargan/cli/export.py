@@ -219,12 +219,14 @@ def export(
     from avatargan.pipeline import DEFAULT_PSI
 
     pipeline = load_pipeline(weights, upscaler, device, engine)
+    characters = _characters(from_csv, seeds, pipeline.attributes)
+    every_seed_is_named = bool(characters) and all(one.seed is not None for one in characters or ())
     plan = create_plan(
         pipeline,
         count=count,
         first_seed=first_seed,
         wanted=chosen(context),
-        characters=_characters(from_csv, seeds, pipeline.attributes),
+        characters=characters,
         psi=DEFAULT_PSI if psi is None else psi,
         size=size,
         transparent=transparent,
@@ -237,7 +239,7 @@ def export(
         allow_duplicates=allow_duplicates,
         min_confidence=min_confidence,
         # A series that somebody names is drawn as it is.
-        any_quality=any_quality or seed is not None,
+        any_quality=any_quality or seed is not None or every_seed_is_named,
         licence_name=licence,
         device=device,
         engine=engine,
